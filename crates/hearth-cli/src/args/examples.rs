@@ -1,0 +1,106 @@
+//! Examples shown at the end of `--help`. Each line is a command that works as it stands.
+
+pub(crate) const HEARTH: &str = "\
+Examples:
+  hearth report                     every name that holds \"report\"
+  hearth '*.rs' --in . --sort size:desc -n 10
+                                    the ten largest Rust files below here
+  hearth ext:jpg 'size:>5mb' dm:thisweek
+                                    big pictures changed this week
+  hearth add / --wait               index the root file system
+  hearth status                     what is indexed and how fresh it is
+
+Exit code: 0 found or done, 1 nothing found, 2 error.";
+
+pub(crate) const FIND: &str = "\
+Examples:
+  hearth find main.rs               names that hold \"main.rs\"
+  hearth find foo bar               names that hold both words
+  hearth find '\"foo bar\"'           names that hold the words with the space between
+  hearth find -F 'a (copy)'         literal text, no character is special
+  hearth find '*.{jpg,png}' --in ~/Pictures -S '>5mb' --sort size:desc -n 20
+  hearth find 'src/**/mod.rs'       a pattern on the path
+  hearth find -t dir 'treesize:>1gb' --sort treesize:desc
+  hearth find -e log -m 'today' -0 | xargs -0 rm
+  hearth find TODO --format '{size:h}\\t{modified:iso}\\t{path}'
+  hearth find -r '^core\\.[0-9]+$' --count
+  hearth find -- -starts-with-a-dash
+
+Terms: word  *.glob  with/slash  =exact  re:REGEX  !not  a | b  ( )  \"literal\"
+  ext: type: kind: size: dm: dc: da: depth: len: owner: group: perm: nlink:
+  in: notin: parent: children: treesize: descendants: empty: dupe: invalid:
+
+Exit code: 0 found, 1 nothing found, 2 error.";
+
+pub(crate) const DU: &str = "\
+Examples:
+  hearth du ~                       the biggest folders in your home
+  hearth du / -d 3 -n 50            three levels deep
+  hearth du --allocated --json      bytes on disk, for a script";
+
+pub(crate) const DUPES: &str = "\
+Examples:
+  hearth dupes --in ~               equal files anywhere in your home
+  hearth dupes kind:image --min-size 1mb
+  hearth dupes -e iso,zip --json    for a script";
+
+pub(crate) const STATS: &str = "\
+Examples:
+  hearth stats                      bytes by extension
+  hearth stats --by age --in ~/Downloads
+  hearth stats --by owner -t file 'size:>100mb'
+  hearth stats --by folder --in /var --csv";
+
+pub(crate) const ADD: &str = "\
+Examples:
+  hearth add /                      the root file system
+  hearth add ~/Documents --name docs
+  hearth add /srv --wait            return when everything has been read";
+
+pub(crate) const FORGET: &str = "\
+Examples:
+  hearth forget docs                by name
+  hearth forget /srv                by root";
+
+pub(crate) const LIST: &str = "\
+Examples:
+  hearth list
+  hearth list --json";
+
+pub(crate) const STATUS: &str = "\
+Examples:
+  hearth status
+  hearth status --json";
+
+pub(crate) const REFRESH: &str = "\
+Examples:
+  hearth refresh                    every source, in the background
+  hearth refresh docs --wait        one source, until it is done";
+
+pub(crate) const DAEMON: &str = "\
+Examples:
+  hearth daemon start
+  hearth daemon logs -f
+  hearth daemon run                 in the foreground, for a service manager";
+
+pub(crate) const RPC: &str = "\
+Examples:
+  echo '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"status\"}' | hearth rpc";
+
+pub(crate) const CONFIG: &str = "\
+Examples:
+  hearth config                     every key, its value and where it comes from
+  $EDITOR \"$(hearth config --path)\"
+
+Every key a.b_c can be set by the environment variable HEARTH_A_B_C.";
+
+pub(crate) const COMPLETIONS: &str = "\
+Examples:
+  hearth completions bash > ~/.local/share/bash-completion/completions/hearth
+  hearth completions zsh > ~/.zfunc/_hearth
+  hearth completions fish > ~/.config/fish/completions/hearth.fish";
+
+pub(crate) const MAN: &str = "\
+Examples:
+  hearth man | man -l -
+  hearth man > ~/.local/share/man/man1/hearth.1";

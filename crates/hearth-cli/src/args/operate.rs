@@ -1,0 +1,164 @@
+//! Options of the commands that look after sources and the daemon.
+
+use super::{ColorArgs, examples};
+use clap::{Args, Subcommand, ValueEnum};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Index a file system or a folder
+///
+/// Returns as soon as the source is registered; it is read in the background and can be searched
+/// while that happens.
+#[derive(Args, Debug)]
+#[command(after_help = examples::ADD)]
+pub(crate) struct AddArgs {
+    /// Root of what to index
+    pub(crate) path: PathBuf,
+    /// What kind of source it is
+    #[arg(long = "as", value_name = "KIND")]
+    pub(crate) kind: Option<SourceKind>,
+    /// Name of the source [default: from its path]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Return when everything has been read, showing progress
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Stop waiting after this many milliseconds
+    #[arg(long, value_name = "MS", requires = "wait")]
+    pub(crate) timeout: Option<u64>,
+    /// JSON Lines
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Kinds of sources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SourceKind {
+    /// A mounted file system or a folder of one
+    Volume,
+    /// A source tree
+    Workspace,
+    /// An NTFS disk or image
+    Ntfs,
+}
+
+/// Stop indexing sources and drop what is known about them
+#[derive(Args, Debug)]
+#[command(after_help = examples::FORGET)]
+pub(crate) struct ForgetArgs {
+    /// Names or roots of sources
+    #[arg(value_name = "SOURCE", required = true)]
+    pub(crate) sources: Vec<OsString>,
+    /// JSON Lines
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// List the sources
+#[derive(Args, Debug)]
+#[command(after_help = examples::LIST)]
+pub(crate) struct ListArgs {
+    /// JSON Lines
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Show the daemon and the state of every source
+#[derive(Args, Debug)]
+#[command(after_help = examples::STATUS)]
+pub(crate) struct StatusArgs {
+    /// JSON Lines: a `daemon` object, then a `shard` object per source
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) color: ColorArgs,
+}
+
+/// Read sources again
+#[derive(Args, Debug)]
+#[command(after_help = examples::REFRESH)]
+pub(crate) struct RefreshArgs {
+    /// Names or roots of sources [default: all]
+    #[arg(value_name = "SOURCE")]
+    pub(crate) sources: Vec<OsString>,
+    /// Return when everything has been read, showing progress
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Stop waiting after this many milliseconds
+    #[arg(long, value_name = "MS", requires = "wait")]
+    pub(crate) timeout: Option<u64>,
+    /// JSON Lines
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Run, start, stop or look into the daemon
+#[derive(Args, Debug)]
+#[command(after_help = examples::DAEMON)]
+pub(crate) struct DaemonArgs {
+    #[command(subcommand)]
+    pub(crate) action: DaemonAction,
+}
+
+/// What to do with the daemon.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DaemonAction {
+    /// Be the daemon, in the foreground
+    Run,
+    /// Start the daemon, unless it runs already
+    Start,
+    /// Stop the daemon; exit code 1 if none runs
+    Stop,
+    /// Stop the daemon if it runs, then start it
+    Restart,
+    /// Show the end of the daemon's log
+    Logs(LogsArgs),
+}
+
+/// Options of `daemon logs`.
+#[derive(Args, Debug)]
+pub(crate) struct LogsArgs {
+    /// Go on showing lines as they are written
+    #[arg(short = 'f', long)]
+    pub(crate) follow: bool,
+    /// Show the last N lines
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
+    pub(crate) lines: usize,
+}
+
+/// Pass JSON-RPC requests, one per line, from standard input to the daemon
+///
+/// Replies and notifications are written to standard output as they come. Ends when standard input
+/// has ended and every request has its reply.
+#[derive(Args, Debug)]
+#[command(after_help = examples::RPC)]
+pub(crate) struct RpcArgs {
+    /// Do not use or start a resident daemon: answer from a private one that ends with this command
+    #[arg(long)]
+    pub(crate) no_daemon: bool,
+}
+
+/// Show the configuration in effect and where it comes from
+#[derive(Args, Debug)]
+#[command(after_help = examples::CONFIG)]
+pub(crate) struct ConfigArgs {
+    /// Only the path of the configuration file, whether or not it exists
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) path: bool,
+    /// JSON Lines
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Print completions for a shell
+#[derive(Args, Debug)]
+#[command(after_help = examples::COMPLETIONS)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Print the manual page
+#[derive(Args, Debug)]
+#[command(after_help = examples::MAN)]
+pub(crate) struct ManArgs {}

@@ -1,0 +1,72 @@
+//! One file per command: arguments to requests, answers to output.
+
+mod config;
+mod daemon;
+mod dupes;
+mod du;
+mod find;
+mod rpc;
+mod shell;
+mod sources;
+mod stats;
+mod status;
+
+use crate::args::Command;
+use crate::console::Console;
+use crate::exit::Outcome;
+use crate::failure::{Failure, Stop};
+use crate::notes::Notes;
+use crate::text::time;
+use hearth_protocol::answer::SourceMeta;
+use std::path::PathBuf;
+
+/// Carries out a command.
+pub(crate) fn run(command: &Command, console: &mut Console) -> Outcome {
+    match command {
+        Command::Find(args) => find::run(args, console),
+        Command::Du(args) => du::run(args, console),
+        Command::Dupes(args) => dupes::run(args, console),
+        Command::Stats(args) => stats::run(args, console),
+        Command::Add(args) => sources::add(args, console),
+        Command::Forget(args) => sources::forget(args, console),
+        Command::List(args) => sources::list(args, console),
+        Command::Refresh(args) => sources::refresh(args, console),
+        Command::Status(args) => status::run(args, console),
+        Command::Daemon(args) => daemon::run(args, console),
+        Command::Rpc(args) => rpc::run(args, console),
+        Command::Config(args) => config::run(args, console),
+        Command::Completions(args) => shell::completions(args, console),
+        Command::Man(_) => shell::man(console),
+    }
+}
+
+/// True if the command was asked for JSON.
+pub(crate) fn wants_json(command: &Command) -> bool {
+    match command {
+        Command::Find(args) => args.form.json,
+        Command::Du(args) => args.form.json,
+        Command::Dupes(args) => args.form.json,
+        Command::Stats(args) => args.form.json,
+        Command::Add(args) => args.json,
+        Command::Forget(args) => args.json,
+        Command::List(args) => args.json,
+        Command::Refresh(args) => args.json,
+        Command::Status(args) => args.json,
+        Command::Config(args) => args.json,
+        Command::Daemon(_) | Command::Rpc(_) | Command::Completions(_) | Command::Man(_) => false,
+    }
+}
+
+/// The current folder.
+fn cwd() -> Result<PathBuf, Stop> {
+    std::env::current_dir().map_err(|error| Failure::io("cannot tell the current folder", &error).into())
+}
+
+/// Says which sources answered with less than everything: one line each.
+fn tell_quality(sources: &[SourceMeta], notes: &mut Notes) {
+    for meta in sources.iter().filter(|meta| meta.stale || !meta.complete) {
+        let what = if meta.complete { "stale" } else { "incomplete" };
+        let why = if meta.why.is_empty() { String::new() } else { format!(": {}", meta.why) };
+        notes.say(&format!("{} is {what}, {} old{why}", meta.source, time::span(meta.age_ms)));
+    }
+}

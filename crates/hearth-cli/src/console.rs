@@ -1,0 +1,69 @@
+//! The two streams a command talks to, and what the environment says about them.
+
+use crate::args::When;
+use crate::notes::Notes;
+use crate::printer::Printer;
+use crate::render::colors::Colors;
+use std::ffi::OsString;
+
+/// Standard output and standard error of a command.
+#[derive(Debug)]
+pub(crate) struct Console {
+    /// Data.
+    pub(crate) printer: Printer,
+    /// Everything else.
+    pub(crate) notes: Notes,
+}
+
+impl Console {
+    /// The streams of this process.
+    pub(crate) fn new() -> Self {
+        Console { printer: Printer::new(), notes: Notes::new() }
+    }
+
+    /// Colours of names, if names are to be coloured.
+    pub(crate) fn colors(&self, when: When) -> Option<Colors> {
+        wants_color(when, self.printer.is_terminal(), |name| std::env::var_os(name)).then(|| {
+            let asked = std::env::var("LS_COLORS").ok();
+            Colors::parse(asked.as_deref())
+        })
+    }
+}
+
+/// `NO_COLOR` beats `CLICOLOR_FORCE`, an option beats both; an empty variable is an absent one.
+fn wants_color(when: When, terminal: bool, env: impl Fn(&str) -> Option<OsString>) -> bool {
+    let set = |name: &str| env(name).filter(|value| !value.is_empty());
+    let is = |name: &str, value: &str| set(name).is_some_and(|given| given == value);
+    match when {
+        When::Always => true,
+        When::Never => false,
+        When::Auto if set("NO_COLOR").is_some() => false,
+        When::Auto if set("CLICOLOR_FORCE").is_some() && !is("CLICOLOR_FORCE", "0") => true,
+        When::Auto => terminal && !is("TERM", "dumb") && !is("CLICOLOR", "0"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(when: When, terminal: bool, env: &[(&str, &str)], expect: bool) {
+        let get = |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));
+        assert_eq!(wants_color(when, terminal, get), expect, "{when:?} {terminal} {env:?}");
+    }
+
+    #[test]
+    fn colour_is_for_terminals_unless_told_otherwise() {
+        check(When::Auto, true, &[], true);
+        check(When::Auto, false, &[], false);
+        check(When::Always, false, &[("NO_COLOR", "1")], true);
+        check(When::Never, true, &[("CLICOLOR_FORCE", "1")], false);
+        check(When::Auto, true, &[("NO_COLOR", "1")], false);
+        check(When::Auto, true, &[("NO_COLOR", "")], true);
+        check(When::Auto, false, &[("CLICOLOR_FORCE", "1")], true);
+        check(When::Auto, false, &[("CLICOLOR_FORCE", "0")], false);
+        check(When::Auto, false, &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], false);
+        check(When::Auto, true, &[("TERM", "dumb")], false);
+        check(When::Auto, true, &[("CLICOLOR", "0")], false);
+    }
+}

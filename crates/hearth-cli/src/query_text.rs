@@ -1,0 +1,222 @@
+//! Arguments and options as one query text, for the one parser in the daemon.
+//!
+//! Arguments are joined by spaces and mean what the query language says. Options become terms whose
+//! values are quoted, so that a value is one value whatever characters it has. Nothing is interpreted
+//! here: a bad value is an error of the parser, which points into the text that this file made.
+
+use crate::args::FileKind;
+use crate::args::find::QueryArgs;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Component, Path, PathBuf};
+
+/// The query text of a command.
+pub(crate) fn query_text(args: &QueryArgs, cwd: &Path) -> Vec<u8> {
+    let mut query = terms(args);
+    let filters = filters(args, cwd);
+    if !filters.is_empty() && query.contains(&b'|') {
+        query.insert(0, b'(');
+        query.push(b')');
+    }
+    for filter in filters {
+        if !query.is_empty() {
+            query.push(b' ');
+        }
+        query.extend_from_slice(&filter);
+    }
+    query
+}
+
+/// A folder given on the command line, absolute and free of symbolic links: the index knows files by
+/// where they are. One that does not exist is resolved by text, and then simply matches nothing.
+pub(crate) fn absolute(path: &Path, cwd: &Path) -> PathBuf {
+    let joined = cwd.join(path);
+    joined.canonicalize().unwrap_or_else(|_| lexical(&joined))
+}
+
+fn lexical(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                clean.pop();
+            }
+            Component::CurDir => {}
+            part => clean.push(part),
+        }
+    }
+    clean
+}
+
+fn terms(args: &QueryArgs) -> Vec<u8> {
+    let prefix = prefix(args);
+    let parts: Vec<Vec<u8>> = args.terms.iter().map(|term| one_term(term, prefix.as_deref(), args.case)).collect();
+    parts.join(&b' ')
+}
+
+/// What stands before each quoted TERM; `None`: terms are query text themselves.
+fn prefix(args: &QueryArgs) -> Option<Vec<u8>> {
+    let mode: &[u8] = match () {
+        () if args.regex => b"re:",
+        () if args.exact => b"=",
+        () if args.fuzzy => b"fuzzy:",
+        () if args.word => b"word:",
+        () if args.fixed => b"",
+        () => return None,
+    };
+    Some(mode.to_vec())
+}
+
+fn one_term(term: &OsStr, prefix: Option<&[u8]>, case: bool) -> Vec<u8> {
+    let mut text = Vec::new();
+    if case {
+        text.extend_from_slice(b"case:");
+    }
+    match prefix {
+        None => text.extend_from_slice(term.as_bytes()),
+        Some(prefix) => {
+            text.extend_from_slice(prefix);
+            push_quoted(&mut text, term.as_bytes());
+        }
+    }
+    text
+}
+
+fn filters(args: &QueryArgs, cwd: &Path) -> Vec<Vec<u8>> {
+    let mut filters = Vec::new();
+    let kinds: Vec<&[u8]> = args.kinds.iter().map(|kind| kind_word(*kind).as_bytes()).collect();
+    let exts: Vec<&[u8]> = args.exts.iter().map(|ext| ext.as_bytes().strip_prefix(b".").unwrap_or(ext.as_bytes())).collect();
+    let categories: Vec<&[u8]> = args.categories.iter().map(String::as_bytes).collect();
+    any_of(&mut filters, "type", &kinds);
+    any_of(&mut filters, "ext", &exts);
+    any_of(&mut filters, "kind", &categories);
+    for (key, value) in single_values(args) {
+        if let Some(value) = value {
+            filters.push(key_value(key, value.as_bytes()));
+        }
+    }
+    for path in &args.not_within {
+        filters.push(key_value("notin", absolute(path, cwd).as_os_str().as_bytes()));
+    }
+    if args.empty {
+        filters.push(b"empty:".to_vec());
+    }
+    filters
+}
+
+fn single_values(args: &QueryArgs) -> [(&'static str, Option<&String>); 8] {
+    [
+        ("size", args.size.as_ref()),
+        ("dm", args.modified.as_ref()),
+        ("dc", args.created.as_ref()),
+        ("da", args.accessed.as_ref()),
+        ("owner", args.owner.as_ref()),
+        ("group", args.group.as_ref()),
+        ("perm", args.perm.as_ref()),
+        ("depth", args.depth.as_ref()),
+    ]
+}
+
+/// One of several values: `(key:"a" | key:"b")`.
+fn any_of(filters: &mut Vec<Vec<u8>>, key: &str, values: &[&[u8]]) {
+    let terms: Vec<Vec<u8>> = values.iter().map(|value| key_value(key, value)).collect();
+    match terms.len() {
+        0 => {}
+        1 => filters.extend(terms),
+        _ => filters.push([b"(".as_slice(), &terms.join(b" | ".as_slice()), b")"].concat()),
+    }
+}
+
+fn key_value(key: &str, value: &[u8]) -> Vec<u8> {
+    let mut term = key.as_bytes().to_vec();
+    term.push(b':');
+    push_quoted(&mut term, value);
+    term
+}
+
+/// Appends `"value"` with `"` and `\` escaped.
+fn push_quoted(out: &mut Vec<u8>, value: &[u8]) {
+    out.push(b'"');
+    for &byte in value {
+        if matches!(byte, b'"' | b'\\') {
+            out.push(b'\\');
+        }
+        out.push(byte);
+    }
+    out.push(b'"');
+}
+
+fn kind_word(kind: FileKind) -> &'static str {
+    match kind {
+        FileKind::File => "file",
+        FileKind::Dir => "dir",
+        FileKind::Link => "link",
+        FileKind::Fifo => "fifo",
+        FileKind::Socket => "socket",
+        FileKind::Block => "block",
+        FileKind::Char => "char",
+        FileKind::Stream => "stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::FindOnly;
+    use clap::Parser as _;
+
+    fn query(args: &[&str]) -> String {
+        let args = FindOnly::try_parse_from([&["find"], args].concat()).expect("the arguments are good");
+        String::from_utf8(query_text(&args.find.query, Path::new("/w"))).expect("the arguments are text")
+    }
+
+    #[test]
+    fn arguments_are_query_text() {
+        assert_eq!(query(&[]), "");
+        assert_eq!(query(&["foo", "bar"]), "foo bar");
+        assert_eq!(query(&["\"foo bar\"", "!x", "size:>1k"]), "\"foo bar\" !x size:>1k");
+    }
+
+    #[test]
+    fn options_are_quoted_terms() {
+        assert_eq!(query(&["-t", "f"]), "type:\"file\"");
+        assert_eq!(query(&["a", "-t", "f,dir", "-e", ".rs"]), "a (type:\"file\" | type:\"dir\") ext:\"rs\"");
+        assert_eq!(query(&["-S", ">10mb", "--dm", "today"]), "size:\">10mb\" dm:\"today\"");
+        assert_eq!(query(&["-o", "a\" | \\b"]), r#"owner:"a\" | \\b""#);
+        assert_eq!(query(&["--perm", "-111", "--empty", "-k", "image,video"]), "(kind:\"image\" | kind:\"video\") perm:\"-111\" empty:");
+        assert_eq!(query(&["--not-in", "../x", "--depth", "3"]), "depth:\"3\" notin:\"/x\"");
+    }
+
+    #[test]
+    fn an_alternative_among_the_terms_stays_together() {
+        assert_eq!(query(&["a", "|", "b"]), "a | b");
+        assert_eq!(query(&["a", "|", "b", "--empty"]), "(a | b) empty:");
+    }
+
+    #[test]
+    fn matching_options_quote_each_term() {
+        assert_eq!(query(&["-F", "a b", "c\"d"]), r#""a b" "c\"d""#);
+        assert_eq!(query(&["-r", r"^a\.b$"]), r#"re:"^a\\.b$""#);
+        assert_eq!(query(&["-x", "Makefile", "-s"]), r#"case:="Makefile""#);
+        assert_eq!(query(&["-z", "hrth"]), r#"fuzzy:"hrth""#);
+        assert_eq!(query(&["-s", "foo"]), "case:foo");
+    }
+
+    #[test]
+    fn folders_become_absolute() {
+        for (path, expect) in [("/w/a", "/w/a"), ("/w/..", "/"), ("/w/../../..", "/"), ("/x/./y/../z", "/x/z")] {
+            assert_eq!(lexical(Path::new(path)), Path::new(expect));
+        }
+    }
+
+    #[test]
+    fn links_on_the_way_are_resolved() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let root = dir.path().canonicalize().expect("it exists");
+        std::fs::create_dir_all(root.join("real/sub")).expect("a folder");
+        std::os::unix::fs::symlink("real/sub", root.join("link")).expect("a link");
+        assert_eq!(absolute(Path::new("link"), &root), root.join("real/sub"));
+        assert_eq!(absolute(Path::new("link/.."), &root), root.join("real"));
+        assert_eq!(absolute(Path::new("none/../x"), &root), root.join("x"));
+    }
+}

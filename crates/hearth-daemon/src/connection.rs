@@ -1,0 +1,103 @@
+//! What the threads of the daemon share about one connection: what it sends and what it runs.
+
+use crate::outgoing::Outgoing;
+use crate::ticket::{Progressing, Ticket};
+use hearth_core::limits::REQUESTS_PER_CONNECTION;
+use hearth_protocol::envelope::error_line;
+use hearth_protocol::{Code, Id, RpcError};
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// One client.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// What it is sent.
+    pub(crate) outgoing: Outgoing,
+    requests: Mutex<HashMap<Id, Arc<Progressing>>>,
+    subscribed: AtomicBool,
+}
+
+impl Connection {
+    /// A connection over a non-blocking socket.
+    pub(crate) fn new(socket: OwnedFd) -> Arc<Self> {
+        let outgoing = Outgoing::new(socket);
+        Arc::new(Connection { outgoing, requests: Mutex::default(), subscribed: AtomicBool::new(false) })
+    }
+
+    /// Registers a request; an id that is in use is refused.
+    pub(crate) fn begin(self: &Arc<Self>, id: &Id, deadline: Instant) -> Result<Ticket, RpcError> {
+        let mut requests = self.locked();
+        if requests.contains_key(id) {
+            return Err(RpcError::new(Code::InvalidRequest, format!("a request with the id {id} is still running")));
+        }
+        let progressing = Arc::new(Progressing::new(deadline));
+        requests.insert(id.clone(), Arc::clone(&progressing));
+        Ok(Ticket::new(Arc::clone(self), id.clone(), progressing))
+    }
+
+    /// Forgets a request that has been answered.
+    pub(crate) fn ended(&self, id: &Id) {
+        self.locked().remove(id);
+        self.outgoing.wake();
+    }
+
+    /// Cancels a request; false if there is none.
+    pub(crate) fn cancel(&self, id: &Id) -> bool {
+        let request = self.locked().get(id).cloned();
+        let Some(request) = request else { return false };
+        request.cancel.cancel();
+        self.answer_given_up();
+        true
+    }
+
+    /// Cancels everything.
+    pub(crate) fn cancel_all(&self) {
+        for request in self.locked().values() {
+            request.cancel.cancel();
+        }
+        self.answer_given_up();
+    }
+
+    /// Answers requests that wait for a thread and were cancelled, or whose time is over.
+    pub(crate) fn answer_given_up(&self) {
+        let mut given_up = Vec::new();
+        self.locked().retain(|id, request| match request.give_up_waiting() {
+            Some(error) => {
+                given_up.push(error_line(Some(id), &error));
+                false
+            }
+            None => true,
+        });
+        for line in given_up {
+            self.outgoing.push(line);
+        }
+    }
+
+    /// Requests that wait or run.
+    pub(crate) fn running(&self) -> usize {
+        self.locked().len()
+    }
+
+    /// True if another request may begin.
+    pub(crate) fn has_slot(&self) -> bool {
+        self.running() < REQUESTS_PER_CONNECTION
+    }
+
+    /// Whether scan progress is sent.
+    pub(crate) fn is_subscribed(&self) -> bool {
+        self.subscribed.load(Ordering::Acquire)
+    }
+
+    /// Begins or ends the sending of scan progress.
+    pub(crate) fn subscribe(&self, wanted: bool) {
+        self.subscribed.store(wanted, Ordering::Release);
+        self.outgoing.wake();
+    }
+
+    fn locked(&self) -> MutexGuard<'_, HashMap<Id, Arc<Progressing>>> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,58 @@
+//! The allocator's settings, and what the process takes of the machine's memory.
+
+use tikv_jemalloc_ctl::{epoch, stats};
+
+/// Read by jemalloc before `main`: a thread of its own returns freed pages after about a second, so
+/// that the memory of a replaced index does not stay with the process.
+// SAFETY: jemalloc looks for a symbol of this name that holds a pointer to a NUL-terminated text; a
+// reference to a static array is exactly that, and nobody else defines the symbol.
+#[unsafe(export_name = "malloc_conf")]
+static MALLOC_CONF: &[u8; 60] = b"background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0\0";
+
+/// Memory of this process. What could not be read is `None`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Memory {
+    /// Resident set as the kernel counts it, bytes.
+    pub(crate) rss: Option<u64>,
+    /// Handed out by the allocator, bytes.
+    pub(crate) allocated: Option<u64>,
+    /// Held by the allocator in physical memory, bytes.
+    pub(crate) allocator_resident: Option<u64>,
+}
+
+/// Reads all of it now.
+pub(crate) fn measure() -> Memory {
+    // The allocator's numbers stand still until its epoch moves.
+    let moved = epoch::advance().is_ok();
+    let read = |number: Result<usize, _>| number.ok().filter(|_| moved).map(|bytes| bytes as u64);
+    Memory { rss: rss(), allocated: read(stats::allocated::read()), allocator_resident: read(stats::resident::read()) }
+}
+
+fn rss() -> Option<u64> {
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = statm.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_allocator_took_its_settings() {
+        // SAFETY: both names are settings of jemalloc with these types.
+        let (decay, background): (isize, bool) = unsafe {
+            let decay = tikv_jemalloc_ctl::raw::read(b"opt.dirty_decay_ms\0").unwrap();
+            (decay, tikv_jemalloc_ctl::raw::read(b"opt.background_thread\0").unwrap())
+        };
+        assert_eq!((decay, background), (1000, true));
+    }
+
+    #[test]
+    fn numbers_are_plausible() {
+        let kept = vec![1u8; 8 << 20];
+        let memory = measure();
+        assert!(memory.allocated.unwrap() >= kept.len() as u64);
+        assert!(memory.rss.unwrap() >= kept.len() as u64);
+    }
+}

@@ -1,0 +1,213 @@
+//! The task of one connection: reads requests, begins them, sends what is queued, notices the end.
+//!
+//! Reading pauses while the connection has all the requests it may have or a client leaves replies
+//! unread; the client feels that as back-pressure, and the daemon holds at most one read of undecided lines.
+//! A client that shuts down its sending side still gets its replies; one that closed is cancelled.
+
+use crate::connection::Connection;
+use crate::dispatch;
+use crate::outgoing::LOW_WATER_BYTES;
+use crate::progress::ScanWatch;
+use crate::server::Server;
+use hearth_protocol::envelope::error_line;
+use hearth_protocol::framing::{Event, LineDecoder};
+use hearth_protocol::limits::MESSAGE_BYTES;
+use hearth_protocol::{Code, RpcError};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::io::Interest;
+use tokio::net::UnixStream;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+/// Bytes read at once.
+const READ_BYTES: usize = 16 * 1024;
+/// How often a busy connection is looked after.
+const TICK: Duration = Duration::from_millis(100);
+/// How long a client may leave queued bytes unread before its connection is dropped, while other requests
+/// wait for the thread that it holds.
+const STALL_WHEN_WANTED: Duration = Duration::from_secs(30);
+/// The same while nobody waits.
+const STALL: Duration = Duration::from_secs(600);
+/// How long a stopping daemon waits for a client to take its last replies.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Serves a connection until it ends.
+pub(crate) async fn serve(server: Arc<Server>, stream: UnixStream) {
+    match Session::new(server, stream) {
+        Ok(mut session) => {
+            session.run().await;
+            session.connection.outgoing.close();
+            session.connection.cancel_all();
+        }
+        Err(error) => tracing::warn!("a connection was lost at once: {error}"),
+    }
+}
+
+/// A line that waits for its turn.
+enum Line {
+    Text(Vec<u8>),
+    TooLong,
+}
+
+struct Session {
+    server: Arc<Server>,
+    connection: Arc<Connection>,
+    stream: UnixStream,
+    decoder: LineDecoder,
+    lines: VecDeque<Line>,
+    buffer: Box<[u8]>,
+    scans: ScanWatch,
+    /// The client sends nothing more.
+    ended: bool,
+    /// The daemon stops, since then.
+    stopping: Option<Instant>,
+}
+
+impl Session {
+    fn new(server: Arc<Server>, stream: UnixStream) -> io::Result<Self> {
+        let socket = rustix::io::fcntl_dupfd_cloexec(&stream, 3)?;
+        Ok(Session {
+            server,
+            connection: Connection::new(socket),
+            stream,
+            decoder: LineDecoder::new(MESSAGE_BYTES),
+            lines: VecDeque::new(),
+            buffer: vec![0; READ_BYTES].into_boxed_slice(),
+            scans: ScanWatch::default(),
+            ended: false,
+            stopping: None,
+        })
+    }
+
+    async fn run(&mut self) {
+        let mut stop = self.server.stop.listen();
+        let mut tick = ticker();
+        loop {
+            self.begin_requests();
+            if self.is_over() {
+                return;
+            }
+            let reading = self.may_read();
+            let writing = self.connection.outgoing.queued() > 0;
+            let looking = writing || !reading || self.connection.running() > 0 || self.connection.is_subscribed();
+            let alive = tokio::select! {
+                ready = self.stream.readable(), if reading => ready.and_then(|()| self.read()),
+                ready = self.stream.writable(), if writing => ready.and_then(|()| self.write()),
+                () = self.connection.outgoing.changed() => Ok(()),
+                _ = tick.tick(), if looking => self.look_after(),
+                () = stop.requested(), if self.stopping.is_none() => self.stop(),
+            };
+            if alive.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn may_read(&self) -> bool {
+        let has_room = || self.connection.outgoing.queued() < LOW_WATER_BYTES && self.connection.has_slot();
+        !self.ended && self.stopping.is_none() && self.lines.is_empty() && has_room()
+    }
+
+    fn is_over(&self) -> bool {
+        let outgoing = &self.connection.outgoing;
+        let last = self.ended || self.stopping.is_some();
+        let idle = || self.lines.is_empty() && self.connection.running() == 0 && outgoing.queued() == 0;
+        let late = || self.stopping.is_some_and(|since| since.elapsed() > FAREWELL);
+        outgoing.is_closed() || (last && (idle() || late()))
+    }
+
+    fn begin_requests(&mut self) {
+        while self.connection.has_slot() && self.connection.outgoing.queued() < LOW_WATER_BYTES {
+            match self.lines.pop_front() {
+                Some(Line::Text(line)) => dispatch::begin(&self.server, &self.connection, &line),
+                Some(Line::TooLong) => self.refuse(&RpcError::too_large(MESSAGE_BYTES)),
+                None => return,
+            }
+        }
+    }
+
+    fn refuse(&self, error: &RpcError) {
+        self.connection.outgoing.push(error_line(None, error));
+    }
+
+    fn read(&mut self) -> io::Result<()> {
+        match self.stream.try_read(&mut self.buffer) {
+            Ok(0) => self.end(),
+            Ok(count) => {
+                let lines = &mut self.lines;
+                self.decoder.push(&self.buffer[..count], |event| {
+                    lines.push_back(match event {
+                        Event::Line(line) => Line::Text(line.to_vec()),
+                        Event::TooLong => Line::TooLong,
+                    });
+                });
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The client sends nothing more: it closed, or it waits for its last replies.
+    fn end(&mut self) -> io::Result<()> {
+        self.ended = true;
+        if self.decoder.is_mid_line() {
+            self.refuse(&RpcError::new(Code::Parse, "the connection ended in the middle of a message"));
+        }
+        self.check_hung_up()
+    }
+
+    fn write(&self) -> io::Result<()> {
+        match self.stream.try_io(Interest::WRITABLE, || self.connection.outgoing.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn look_after(&mut self) -> io::Result<()> {
+        self.check_hung_up()?;
+        self.check_stall()?;
+        self.connection.answer_given_up();
+        if self.connection.is_subscribed() {
+            self.scans.report(&self.server.service.status(), &self.connection.outgoing);
+        }
+        Ok(())
+    }
+
+    /// While nothing is read, only the poll flags tell that the client went away.
+    fn check_hung_up(&self) -> io::Result<()> {
+        let mut watched = [PollFd::new(&self.stream, PollFlags::empty())];
+        poll(&mut watched, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
+        if watched[0].revents().intersects(PollFlags::HUP | PollFlags::ERR) {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        Ok(())
+    }
+
+    fn check_stall(&self) -> io::Result<()> {
+        let (fast, bulk) = self.server.lanes.waiting();
+        let limit = if fast + bulk > 0 { STALL_WHEN_WANTED } else { STALL };
+        let stalled = self.connection.outgoing.stalled_for();
+        if stalled > limit {
+            tracing::warn!("dropping a client that has not read for {} s", stalled.as_secs());
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self) -> io::Result<()> {
+        self.stopping = Some(Instant::now());
+        self.lines.clear();
+        self.connection.cancel_all();
+        Ok(())
+    }
+}
+
+fn ticker() -> Interval {
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tick
+}

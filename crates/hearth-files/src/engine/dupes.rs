@@ -1,0 +1,86 @@
+//! The sets behind `dupe:name` and `dupe:size`: what occurs more than once in a body.
+
+use super::EngineError;
+use crate::fold::fold;
+use crate::index::{Body, RowId};
+use hearth_core::{CancelToken, EntryKind};
+use std::collections::{HashMap, HashSet};
+
+/// Keys that occur at least twice.
+#[derive(Debug)]
+pub(crate) enum DupeSet {
+    /// Folded names: bits over the dictionary, and names of the delta.
+    Names { ids: Vec<u64>, added: HashSet<Vec<u8>> },
+    Sizes(HashSet<u64>),
+}
+
+impl DupeSet {
+    pub(crate) fn contains(&self, body: &Body, row: RowId) -> bool {
+        match self {
+            DupeSet::Names { ids, .. } if body.is_base(row) => {
+                let id = body.base.name_id(row);
+                ids[id as usize / 64] >> (id % 64) & 1 == 1
+            }
+            DupeSet::Names { added, .. } => {
+                let mut folded = Vec::new();
+                body.folded_into(row, &mut folded);
+                added.contains(&folded)
+            }
+            DupeSet::Sizes(sizes) => body.kind(row) == EntryKind::File && sizes.contains(&body.size(row)),
+        }
+    }
+}
+
+/// Folded names of more than one live entry.
+pub(crate) fn duplicate_names(body: &Body, cancel: &CancelToken) -> Result<DupeSet, EngineError> {
+    let names = &body.base.names;
+    let count = names.len() as u32;
+    let mut counts = vec![0u32; names.len()];
+    for row in (0..body.base.len).filter(|&row| !body.delta.dead.get(row)) {
+        counts[body.base.name_id(row) as usize] += 1;
+    }
+    cancel.check().map_err(EngineError::Cancelled)?;
+    let mut added: HashMap<Vec<u8>, u32> = HashMap::new();
+    for row in body.added_rows() {
+        let mut folded = Vec::new();
+        body.folded_into(row, &mut folded);
+        *added.entry(folded).or_default() += 1;
+    }
+    let mut ids = vec![0u64; names.len() / 64 + 1];
+    let mut first = 0;
+    while first < count {
+        let folded = names.folded(first);
+        let end = (first + 1..count).find(|&id| names.folded(id) != folded).unwrap_or(count);
+        let rows: u32 = counts[first as usize..end as usize].iter().sum();
+        let extra = added.get_mut(folded);
+        if rows + extra.as_deref().copied().unwrap_or(0) > 1 {
+            (first..end).for_each(|id| ids[id as usize / 64] |= 1 << (id % 64));
+        }
+        if let Some(extra) = extra {
+            *extra += rows;
+        }
+        first = end;
+    }
+    let added = added.into_iter().filter(|&(_, count)| count > 1).map(|(name, _)| fold(&name)).collect();
+    Ok(DupeSet::Names { ids, added })
+}
+
+/// Sizes above 0 of more than one inode of a regular file.
+pub(crate) fn duplicate_sizes(body: &Body, cancel: &CancelToken) -> Result<DupeSet, EngineError> {
+    let mut sizes = Vec::new();
+    let mut linked: HashSet<u64> = HashSet::new();
+    for (count, row) in body.live_rows().enumerate() {
+        if count % 65_536 == 0 {
+            cancel.check().map_err(EngineError::Cancelled)?;
+        }
+        if body.kind(row) != EntryKind::File || body.size(row) == 0 {
+            continue;
+        }
+        let links = if body.is_base(row) { body.base.class(row).links } else { body.meta(row).links };
+        if links < 2 || linked.insert(if body.is_base(row) { body.base.inode(row) } else { body.meta(row).inode }) {
+            sizes.push(body.size(row));
+        }
+    }
+    sizes.sort_unstable();
+    Ok(DupeSet::Sizes(sizes.chunk_by(|a, b| a == b).filter(|group| group.len() > 1).map(|group| group[0]).collect()))
+}

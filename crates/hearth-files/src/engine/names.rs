@@ -1,0 +1,161 @@
+//! Which distinct names meet the name part of a query.
+//!
+//! The gram index narrows the dictionary to blocks; the names in them are verified, by a text scan
+//! where the condition is one literal, else one by one. Many blocks are split over the pool.
+
+use super::eval::Eye;
+use super::program::{NameTest, Node};
+use super::text::Matcher;
+use super::{Cancelled, Scope};
+use crate::index::{Base, BlockSet, NameDict, Needle};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Runs of blocks below this length are verified on the calling thread.
+const ALONE: usize = 256;
+
+/// Names that meet a condition, ascending, and the number of their rows in the base.
+pub(crate) struct NameMatches {
+    pub(crate) ids: Vec<u32>,
+    pub(crate) rows: u64,
+}
+
+impl NameMatches {
+    /// Bits over the dictionary.
+    pub(crate) fn bitmap(&self, names: usize) -> Vec<u64> {
+        let mut bits = vec![0u64; names / 64 + 1];
+        for &id in &self.ids {
+            bits[id as usize / 64] |= 1 << (id % 64);
+        }
+        bits
+    }
+}
+
+/// Verifies the names of the candidate blocks (all of them without a set).
+pub(crate) fn matching_names(scope: &Scope<'_>, node: &Node, blocks: Option<&BlockSet>) -> Result<NameMatches, Cancelled> {
+    let runs = match blocks {
+        Some(set) => runs(set.iter()),
+        None => runs(0..scope.body.base.names.blocks()),
+    };
+    let needle = single_literal(node);
+    let extensions = extension_marks(&scope.body.base.names, node);
+    let verify = |run: &Range<u32>| -> Result<NameMatches, Cancelled> {
+        scope.cancel.check()?;
+        let mut ids = Vec::new();
+        match (&needle, &extensions) {
+            (Some(needle), _) => scope.body.base.names.scan_blocks(run.clone(), needle, |id| ids.push(id)),
+            (None, Some(marked)) => ids_with_extension(&scope.body.base.names, marked, run, &mut ids),
+            (None, None) => verify_each(scope, node, run, &mut ids),
+        }
+        let rows = count_rows(&scope.body.base, &ids);
+        Ok(NameMatches { ids, rows })
+    };
+    let parts: Vec<NameMatches> = if runs.iter().map(ExactSizeIterator::len).sum::<usize>() <= ALONE {
+        runs.iter().map(verify).collect::<Result<_, _>>()?
+    } else {
+        scope.pool.install(|| runs.par_iter().with_min_len(4).map(verify).collect::<Result<_, _>>())?
+    };
+    let mut all = NameMatches { ids: Vec::with_capacity(parts.iter().map(|part| part.ids.len()).sum()), rows: 0 };
+    for part in parts {
+        all.ids.extend(part.ids);
+        all.rows += part.rows;
+    }
+    Ok(all)
+}
+
+/// For a condition on the extension alone: which extension numbers meet it.
+fn extension_marks(names: &NameDict, node: &Node) -> Option<Vec<bool>> {
+    let Node::Name(NameTest::Ext(wanted)) = node else { return None };
+    let mut marked = vec![false; names.ext_count() as usize + 1];
+    for ext in wanted {
+        let number = if ext.is_empty() { Some(0) } else { names.find_ext(ext) };
+        number.into_iter().for_each(|number| marked[number as usize] = true);
+    }
+    Some(marked)
+}
+
+fn ids_with_extension(names: &NameDict, marked: &[bool], run: &Range<u32>, ids: &mut Vec<u32>) {
+    let span = names.block_ids(run.start).start..names.block_ids(run.end - 1).end;
+    ids.extend(span.filter(|&id| marked[names.ext_of(id) as usize]));
+}
+
+fn verify_each(scope: &Scope<'_>, node: &Node, run: &Range<u32>, ids: &mut Vec<u32>) {
+    let mut eye = Eye::new(scope.body, scope.program.raw);
+    for block in run.clone() {
+        scope.body.base.names.for_each_in_block(block, |id, folded| {
+            if eye.name_with_folded(node, id, folded) {
+                ids.push(id);
+            }
+        });
+    }
+}
+
+/// Neighbouring blocks joined, and cut so that work spreads over threads.
+fn runs(blocks: impl Iterator<Item = u32>) -> Vec<Range<u32>> {
+    const LONGEST: u32 = 128;
+    let mut runs: Vec<Range<u32>> = Vec::new();
+    for block in blocks {
+        match runs.last_mut() {
+            Some(run) if run.end == block && run.len() < LONGEST as usize => run.end += 1,
+            _ => runs.push(block..block + 1),
+        }
+    }
+    runs
+}
+
+/// The text search that alone decides a condition, if there is one.
+fn single_literal(node: &Node) -> Option<Needle> {
+    let Node::Name(NameTest::Text { matcher, raw: false, .. }) = node else { return None };
+    match matcher {
+        Matcher::Substring(finder) => Some(Needle::new(finder.needle(), false, false)),
+        Matcher::Exact(name) => Some(Needle::new(name, true, true)),
+        Matcher::Prefix(prefix) => Some(Needle::new(prefix, true, false)),
+        Matcher::Stars { first, middle, last } => match (first.as_slice(), middle.as_slice(), last.as_slice()) {
+            (first, [], []) => Some(Needle::new(first, true, false)),
+            ([], [], last) => Some(Needle::new(last, false, true)),
+            ([], [only], []) => Some(Needle::new(only.needle(), false, false)),
+            _ => None,
+        },
+        Matcher::WholeWord(_) | Matcher::Regex { .. } | Matcher::Fuzzy(_) => None,
+    }
+}
+
+/// Rows of ascending names, walking the unary code instead of looking each name up.
+pub(crate) fn count_rows(base: &Base, ids: &[u32]) -> u64 {
+    let mut cursor = PostingCursor::new(base);
+    ids.iter().map(|&id| cursor.postings(id).len() as u64).sum()
+}
+
+/// Finds the postings of ascending names quickly where they lie close together.
+pub(crate) struct PostingCursor<'a> {
+    base: &'a Base,
+    /// Name whose mark is known, and the mark.
+    at: Option<(u32, usize)>,
+}
+
+impl<'a> PostingCursor<'a> {
+    pub(crate) fn new(base: &'a Base) -> Self {
+        PostingCursor { base, at: None }
+    }
+
+    /// As [`Base::postings`].
+    pub(crate) fn postings(&mut self, name: u32) -> Range<usize> {
+        const NEAR: u32 = 8;
+        let marks = &self.base.name_starts;
+        let end = marks.len();
+        let mark = match self.at {
+            Some((known, mark)) if known <= name && name - known <= NEAR => {
+                (known..name).fold(mark, |mark, _| marks.next_one(mark + 1).unwrap_or(end))
+            }
+            _ => marks.select1(name as usize),
+        };
+        let next = marks.next_one(mark + 1).unwrap_or(end);
+        self.at = (next < end).then_some((name + 1, next));
+        mark - name as usize..next - name as usize - 1
+    }
+}
+
+/// Names of a dictionary as a share of its blocks: how selective a block set is.
+pub(crate) fn is_selective(blocks: &BlockSet, names: &NameDict) -> bool {
+    blocks.count() <= 1024.max(names.blocks() as usize / 256)
+}

@@ -1,0 +1,301 @@
+//! From a parsed query to something that can be evaluated on one body.
+//!
+//! Patterns are compiled, folders resolved to row ranges, duplicate sets computed. The top-level
+//! conjunction is split in the part that only looks at names (evaluated once per distinct name) and
+//! the rest (evaluated per row).
+
+use super::EngineError;
+use super::dupes::{DupeSet, duplicate_names, duplicate_sizes};
+use super::need::Need;
+use super::paths::{PathTest, below_folder};
+use super::text::Matcher;
+use crate::fold::fold;
+use crate::index::{Body, DirId};
+use crate::query::{
+    Category, DupeField, Expr, GlobScope, NumberField, NumberRange, PathPattern, Pattern, Perm, Query, Term, Test, Text,
+    TimeField, TimeRange, category_extensions, glob_to_regex,
+};
+use hearth_core::{CancelToken, EntryKind};
+
+/// A boolean tree of compiled tests.
+#[derive(Debug)]
+pub(crate) enum Node {
+    Const(bool),
+    All(Vec<Node>),
+    Any(Vec<Node>),
+    Not(Box<Node>),
+    Name(NameTest),
+    Row(RowTest),
+}
+
+/// Tests that look at nothing but the entry's own name.
+#[derive(Debug)]
+pub(crate) enum NameTest {
+    Text { matcher: Matcher, raw: bool, need: Need },
+    /// Folded extensions, ordered; an empty one = no extension.
+    Ext(Vec<Vec<u8>>),
+    /// Characters in the name.
+    Length(NumberRange),
+    Invalid,
+}
+
+/// Tests that look at the row.
+#[derive(Debug)]
+pub(crate) enum RowTest {
+    /// Bits of [`EntryKind`].
+    Kinds(u8),
+    Number(NumberField, NumberRange),
+    Time(TimeField, TimeRange),
+    Owner(Vec<u32>),
+    Group(Vec<u32>),
+    Perm(Perm),
+    Below(DirId),
+    Path(PathTest),
+    ParentName { matcher: Matcher, raw: bool },
+    Empty,
+    Dupe(DupeSet),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Program {
+    pub(crate) name: Option<Node>,
+    pub(crate) row: Option<Node>,
+    /// Some test needs raw names.
+    pub(crate) raw: bool,
+}
+
+impl Program {
+    pub(crate) fn compile(query: &Query, body: &Body, cancel: &CancelToken) -> Result<Program, EngineError> {
+        let mut compiler = Compiler { body, cancel, slots: 0, raw: false };
+        let parts = match compiler.expr(&query.expr)? {
+            Node::All(parts) => parts,
+            Node::Const(true) => Vec::new(),
+            other => vec![other],
+        };
+        let (name, row): (Vec<Node>, Vec<Node>) = parts.into_iter().partition(Node::is_name_only);
+        Ok(Program { name: conjunction(name), row: conjunction(row), raw: compiler.raw })
+    }
+
+    /// Conditions of the rows, all of which must hold.
+    pub(crate) fn row_parts(&self) -> &[Node] {
+        match &self.row {
+            Some(Node::All(parts)) => parts,
+            Some(part) => std::slice::from_ref(part),
+            None => &[],
+        }
+    }
+}
+
+fn conjunction(mut parts: Vec<Node>) -> Option<Node> {
+    parts.sort_by_key(Node::cost);
+    match parts.len() {
+        0 | 1 => parts.pop(),
+        _ => Some(Node::All(parts)),
+    }
+}
+
+impl Node {
+    fn is_name_only(&self) -> bool {
+        match self {
+            Node::Const(_) | Node::Row(_) => false,
+            Node::Name(_) => true,
+            Node::All(parts) | Node::Any(parts) => parts.iter().all(Node::is_name_only),
+            Node::Not(part) => part.is_name_only(),
+        }
+    }
+
+    /// Rough nanoseconds, so that cheap tests of a conjunction run first.
+    fn cost(&self) -> u32 {
+        match self {
+            Node::Const(_) => 0,
+            Node::All(parts) | Node::Any(parts) => parts.iter().map(Node::cost).sum(),
+            Node::Not(part) => part.cost(),
+            Node::Name(NameTest::Text { matcher: Matcher::Regex { .. }, .. }) => 60,
+            Node::Name(_) => 30,
+            Node::Row(RowTest::Kinds(_) | RowTest::Below(_) | RowTest::Number(NumberField::Size, _)) => 5,
+            Node::Row(RowTest::Path(_) | RowTest::Number(NumberField::PathLength, _)) => 300,
+            Node::Row(RowTest::ParentName { .. }) => 60,
+            Node::Row(_) => 10,
+        }
+    }
+
+    /// What a name must contain for this to hold.
+    pub(crate) fn need(&self) -> Need {
+        match self {
+            Node::Name(NameTest::Text { need, .. }) => need.clone(),
+            Node::Name(NameTest::Ext(extensions)) => Need::any(extensions.iter().map(|ext| extension_need(ext))),
+            Node::All(parts) => Need::all(parts.iter().map(Node::need)),
+            Node::Any(parts) => Need::any(parts.iter().map(Node::need)),
+            Node::Const(_) | Node::Not(_) | Node::Name(_) | Node::Row(_) => Need::Nothing,
+        }
+    }
+}
+
+fn extension_need(ext: &[u8]) -> Need {
+    if ext.is_empty() { Need::Nothing } else { Need::folded(&[b".", ext].concat(), false, true) }
+}
+
+struct Compiler<'a> {
+    body: &'a Body,
+    cancel: &'a CancelToken,
+    slots: usize,
+    raw: bool,
+}
+
+impl Compiler<'_> {
+    fn expr(&mut self, expr: &Expr) -> Result<Node, EngineError> {
+        Ok(match expr {
+            Expr::And(parts) => {
+                let mut all = Vec::with_capacity(parts.len());
+                for part in parts {
+                    match self.expr(part)? {
+                        Node::Const(true) => {}
+                        Node::Const(false) => return Ok(Node::Const(false)),
+                        Node::All(inner) => all.extend(inner),
+                        node => all.push(node),
+                    }
+                }
+                all.sort_by_key(Node::cost);
+                if all.is_empty() { Node::Const(true) } else { Node::All(all) }
+            }
+            Expr::Or(parts) => {
+                let mut any = parts.iter().map(|part| self.expr(part)).collect::<Result<Vec<Node>, _>>()?;
+                any.retain(|node| !matches!(node, Node::Const(false)));
+                any.sort_by_key(Node::cost);
+                match any.first() {
+                    None => Node::Const(false),
+                    Some(Node::Const(true)) => Node::Const(true),
+                    Some(_) => Node::Any(any),
+                }
+            }
+            Expr::Not(part) => match self.expr(part)? {
+                Node::Const(known) => Node::Const(!known),
+                Node::Not(inner) => *inner,
+                node => Node::Not(Box::new(node)),
+            },
+            Expr::Term(term) => self.term(term)?,
+        })
+    }
+
+    fn term(&mut self, term: &Term) -> Result<Node, EngineError> {
+        let row = |test| Ok(Node::Row(test));
+        match &term.test {
+            Test::Name(text) => self.name(text, term),
+            Test::Path(text) => self.path(text, term),
+            Test::Ext(extensions) => Ok(Node::Name(NameTest::Ext(extensions.clone()))),
+            Test::Type(kinds) => row(RowTest::Kinds(kind_bits(kinds))),
+            Test::Category(categories) => Ok(Node::All(vec![
+                Node::Row(RowTest::Kinds(kind_bits(&[EntryKind::File]))),
+                Node::Name(NameTest::Ext(extensions_of(categories))),
+            ])),
+            Test::Number(NumberField::NameLength, range) => {
+                self.raw = true;
+                Ok(Node::Name(NameTest::Length(*range)))
+            }
+            Test::Number(field, range) => row(RowTest::Number(*field, *range)),
+            Test::Time(field, range) => row(RowTest::Time(*field, *range)),
+            Test::Owner(ids) => row(RowTest::Owner(ids.clone())),
+            Test::Group(ids) => row(RowTest::Group(ids.clone())),
+            Test::Perm(perm) => row(RowTest::Perm(*perm)),
+            Test::Attr(_) => Err(EngineError::Unsupported {
+                position: term.span.start,
+                message: "attr: tests NTFS attributes, which this volume does not have; use perm: or type:".into(),
+            }),
+            Test::In(folder) => Ok(below_folder(self.body, folder)),
+            Test::Parent(text) => {
+                let (matcher, raw, _) = self.matcher(text, term)?;
+                row(RowTest::ParentName { matcher, raw })
+            }
+            Test::Empty => row(RowTest::Empty),
+            Test::Dupe(DupeField::Name) => row(RowTest::Dupe(duplicate_names(self.body, self.cancel)?)),
+            Test::Dupe(DupeField::Size) => row(RowTest::Dupe(duplicate_sizes(self.body, self.cancel)?)),
+            Test::Invalid => {
+                self.raw = true;
+                Ok(Node::Name(NameTest::Invalid))
+            }
+        }
+    }
+
+    fn name(&mut self, text: &Text, term: &Term) -> Result<Node, EngineError> {
+        let (matcher, raw, need) = self.matcher(text, term)?;
+        Ok(Node::Name(NameTest::Text { matcher, raw, need }))
+    }
+
+    fn matcher(&mut self, text: &Text, term: &Term) -> Result<(Matcher, bool, Need), EngineError> {
+        let raw = text.case_sensitive;
+        self.raw |= raw;
+        let need = |bytes: &[u8], start, end| if raw { Need::raw(bytes, start, end) } else { Need::folded(bytes, start, end) };
+        let (matcher, need) = match &text.pattern {
+            Pattern::Substring(needle) if text.whole_word => (Matcher::whole_word(needle), need(needle, false, false)),
+            Pattern::Substring(needle) => (Matcher::substring(needle), need(needle, false, false)),
+            Pattern::Exact(name) => (Matcher::Exact(name.clone()), need(name, true, true)),
+            Pattern::Fuzzy(needle) => (Matcher::fuzzy(needle), Need::Nothing),
+            Pattern::Regex(pattern) => (self.regex(pattern, !raw, term)?, Need::of_regex(pattern)),
+            Pattern::Glob(glob) => {
+                let pattern = glob_pattern(glob, GlobScope::Name, term)?;
+                let need_of_glob = Need::of_regex(&pattern);
+                match Matcher::stars(glob) {
+                    Some(matcher) => (matcher, need_of_glob),
+                    None => (self.regex(&pattern, false, term)?, need_of_glob),
+                }
+            }
+        };
+        Ok((matcher, raw, need))
+    }
+
+    fn regex(&mut self, pattern: &str, ignore_case: bool, term: &Term) -> Result<Matcher, EngineError> {
+        let slot = self.slots;
+        self.slots += 1;
+        Matcher::regex(pattern, ignore_case, slot)
+            .map_err(|message| EngineError::Unsupported { position: term.span.start, message })
+    }
+
+    fn path(&mut self, text: &crate::query::PathText, term: &Term) -> Result<Node, EngineError> {
+        let raw = text.case_sensitive;
+        let fold_if = |bytes: &[u8]| if raw { bytes.to_vec() } else { fold(bytes) };
+        let test = |matcher| PathTest::text(matcher, raw);
+        Ok(match &text.pattern {
+            PathPattern::Substring(needle) => PathTest::substring(self.body, &fold_if(needle), raw, self.cancel)?,
+            PathPattern::Prefix(prefix) => PathTest::prefix(self.body, &fold_if(prefix), raw),
+            PathPattern::Exact(path) => PathTest::exact(self.body, &fold_if(path), raw),
+            PathPattern::Regex(pattern) => Node::Row(RowTest::Path(test(self.regex(pattern, !raw, term)?))),
+            PathPattern::Glob(glob) => {
+                let pattern = glob_pattern(glob, GlobScope::Path, term)?;
+                let path = Node::Row(RowTest::Path(test(self.regex(&pattern, false, term)?)));
+                match self.last_component(glob, raw, term)? {
+                    Some(name) => Node::All(vec![name, path]),
+                    None => path,
+                }
+            }
+        })
+    }
+
+    /// The condition that a path glob's last component puts on the name, where it stands alone.
+    fn last_component(&mut self, glob: &[u8], raw: bool, term: &Term) -> Result<Option<Node>, EngineError> {
+        let last = glob.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+        // A brace or class may hold the slash; `**` may span components.
+        let splits = glob.iter().any(|byte| b"{}[]\\".contains(byte));
+        if splits || last.is_empty() || last.windows(2).any(|pair| pair == b"**") || last.iter().all(|&byte| byte == b'*') {
+            return Ok(None);
+        }
+        let text = Text { pattern: Pattern::Glob(last.to_vec()), case_sensitive: raw, whole_word: false };
+        self.name(&text, term).map(Some)
+    }
+}
+
+fn glob_pattern(glob: &[u8], scope: GlobScope, term: &Term) -> Result<String, EngineError> {
+    glob_to_regex(glob, scope).map_err(|error| EngineError::Unsupported { position: term.span.start, message: error.to_string() })
+}
+
+fn kind_bits(kinds: &[EntryKind]) -> u8 {
+    kinds.iter().fold(0, |bits, &kind| bits | 1 << kind as u8)
+}
+
+fn extensions_of(categories: &[Category]) -> Vec<Vec<u8>> {
+    let mut all: Vec<Vec<u8>> =
+        categories.iter().flat_map(|&category| category_extensions(category)).map(|ext| ext.as_bytes().to_vec()).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}

@@ -1,0 +1,446 @@
+//! Enumerates the rows that match: picks the accelerator, then verifies.
+//!
+//! Base rows at their place come out in row order, which is path order. All other rows (added ones,
+//! and base rows below a folder that was moved) are the extras: few, evaluated one by one.
+
+use super::eval::Eye;
+use super::names::{NameMatches, PostingCursor, is_selective, matching_names};
+use super::order::{Keyed, Order, TopK};
+use super::paths::{RowRanges, intersection};
+use super::program::{Node, RowTest};
+use super::trace::Trace;
+use super::{Cancelled, Scope};
+use crate::index::{BlockSet, NONE, RowId, TEXT_ROWS, ZONE_ROWS};
+use crate::query::{NumberField, SortField, TimeField};
+use rayon::prelude::*;
+use std::collections::BinaryHeap;
+use std::ops::{ControlFlow, Range};
+
+/// Rows of one unit of parallel work.
+const MORSEL: u32 = 32 * ZONE_ROWS as u32;
+/// Rows that a page may look at before the names are matched instead.
+const PROBE_ROWS: u32 = 192 * 1024;
+
+/// See the module.
+pub(crate) struct Select<'a> {
+    scope: &'a Scope<'a>,
+    blocks: Option<BlockSet>,
+    names: Option<NameMatches>,
+    /// Base rows that can match at all.
+    ranges: RowRanges,
+    pub(crate) trace: Trace,
+}
+
+/// The first rows of an answer.
+pub(crate) struct Page {
+    pub(crate) rows: Vec<RowId>,
+    /// There are no others.
+    pub(crate) exhaustive: bool,
+}
+
+impl<'a> Select<'a> {
+    pub(crate) fn new(scope: &'a Scope<'a>) -> Self {
+        let mut trace = Trace::new();
+        let ranges = driving_ranges(scope, &mut trace);
+        let mut select = Select { scope, blocks: None, names: None, ranges, trace };
+        if let Some(node) = &scope.program.name {
+            select.blocks = node.need().blocks(scope.body);
+            let out = select.blocks.as_ref().map_or(scope.body.base.names.blocks() as usize, BlockSet::count);
+            let how = if select.blocks.is_some() { "name blocks by grams" } else { "all name blocks" };
+            select.trace.step(how, out as u64);
+        }
+        select
+    }
+
+    /// Base rows at their place, in order, until `want` are found.
+    pub(crate) fn page(&mut self, want: usize) -> Result<Page, Cancelled> {
+        if self.names_are_selective() || self.scope.program.name.is_none() && self.scope.program.row.is_none() {
+            return self.page_by_postings_or_walk(want);
+        }
+        let probed = self.walk(want, if self.scope.program.name.is_some() { PROBE_ROWS } else { NONE })?;
+        if let Some(page) = probed {
+            return Ok(page);
+        }
+        self.page_by_postings_or_walk(want)
+    }
+
+    fn names_are_selective(&self) -> bool {
+        self.blocks.as_ref().is_some_and(|blocks| is_selective(blocks, &self.scope.body.base.names))
+    }
+
+    fn page_by_postings_or_walk(&mut self, want: usize) -> Result<Page, Cancelled> {
+        if !self.match_names()? || self.postings_are_many() {
+            return Ok(self.walk(want, NONE)?.expect("a walk without a limit ends"));
+        }
+        let rows = self.rows_of_names(want)?;
+        let mut eye = self.eye();
+        let mut found = Vec::new();
+        for row in rows {
+            if found.len() == want {
+                return Ok(Page { rows: found, exhaustive: false });
+            }
+            if self.verify_row(&mut eye, row) {
+                found.push(row);
+            }
+        }
+        self.trace.accelerator("names by grams, rows by name");
+        self.trace.step("rows verified", found.len() as u64);
+        Ok(Page { rows: found, exhaustive: true })
+    }
+
+    fn eye(&self) -> Eye<'a> {
+        Eye::new(self.scope.body, self.scope.program.raw)
+    }
+
+    /// Runs the name part once over the dictionary. False if there is no name part.
+    fn match_names(&mut self) -> Result<bool, Cancelled> {
+        let Some(node) = &self.scope.program.name else { return Ok(false) };
+        if self.names.is_none() {
+            let names = matching_names(self.scope, node, self.blocks.as_ref())?;
+            self.trace.step("names that match", names.ids.len() as u64);
+            self.trace.candidates(names.rows);
+            self.names = Some(names);
+        }
+        Ok(true)
+    }
+
+    fn postings_are_many(&self) -> bool {
+        self.names.as_ref().is_none_or(|names| names.rows > u64::from(self.scope.body.base.len / 8).max(4096))
+    }
+
+    /// Live base rows at their place and inside the ranges that have a matching name, in order.
+    /// With no further condition on rows, the first `want` are enough.
+    fn rows_of_names(&mut self, want: usize) -> Result<Vec<RowId>, Cancelled> {
+        let names = self.names.as_ref().expect("names were matched");
+        let base = &self.scope.body.base;
+        let mut cursor = PostingCursor::new(base);
+        let mut rows = Vec::with_capacity(names.rows.min(1 << 20) as usize);
+        let whole = self.ranges.len() == 1 && self.ranges[0] == (0..base.len);
+        for (count, &id) in names.ids.iter().enumerate() {
+            if count % 4096 == 0 {
+                self.scope.cancel.check()?;
+            }
+            let postings = cursor.postings(id).map(|at| base.posting(at));
+            rows.extend(postings.filter(|&row| whole || super::paths::in_ranges(&self.ranges, row)));
+        }
+        let unfiltered = self.scope.program.row.is_none() && self.scope.untouched;
+        if unfiltered && want > 0 && rows.len() > want.saturating_mul(4) {
+            rows.select_nth_unstable(want);
+            rows.truncate(want + 1);
+        }
+        rows.sort_unstable();
+        self.trace.step("rows of those names", rows.len() as u64);
+        Ok(rows)
+    }
+
+    /// Everything about a base row but its name and its ranges.
+    fn verify_row(&self, eye: &mut Eye<'_>, row: RowId) -> bool {
+        self.is_here(row) && self.scope.program.row.as_ref().is_none_or(|node| eye.row(node, row))
+    }
+
+    /// Live and at its base place.
+    fn is_here(&self, row: RowId) -> bool {
+        self.scope.untouched || (!self.scope.body.delta.dead.get(row) && !self.scope.body.delta.is_displaced(row))
+    }
+
+    /// Looks at rows in order. `None` if `patience` rows were seen and fewer than `want` matched.
+    fn walk(&mut self, want: usize, patience: u32) -> Result<Option<Page>, Cancelled> {
+        let mut eye = self.eye();
+        let (mut found, mut seen) = (Vec::new(), 0u32);
+        for range in self.ranges.clone() {
+            for row in range {
+                if found.len() == want {
+                    self.note_walk(seen, found.len());
+                    return Ok(Some(Page { rows: found, exhaustive: false }));
+                }
+                if seen == patience {
+                    self.trace.step("rows walked in path order, given up", u64::from(seen));
+                    return Ok(None);
+                }
+                if seen % 16_384 == 0 {
+                    self.scope.cancel.check()?;
+                }
+                seen += 1;
+                if self.has_name(&mut eye, row) && self.verify_row(&mut eye, row) {
+                    found.push(row);
+                }
+            }
+        }
+        self.note_walk(seen, found.len());
+        Ok(Some(Page { rows: found, exhaustive: true }))
+    }
+
+    fn note_walk(&mut self, seen: u32, found: usize) {
+        let how = if self.blocks.is_some() { "rows in path order, names by grams" } else { "rows in path order" };
+        self.trace.accelerator(how);
+        self.trace.candidates(u64::from(seen));
+        self.trace.step("rows walked in path order", found as u64);
+    }
+
+    fn has_name(&self, eye: &mut Eye<'_>, row: RowId) -> bool {
+        let Some(node) = &self.scope.program.name else { return true };
+        let id = self.scope.body.base.name_id(row);
+        self.blocks.as_ref().is_none_or(|blocks| blocks.contains(id / crate::index::BLOCK_NAMES)) && eye.name_id(node, id)
+    }
+
+    /// Number of matching base rows at their place.
+    pub(crate) fn count(&mut self) -> Result<u64, Cancelled> {
+        let scope = self.scope;
+        let whole = self.ranges.len() == 1 && self.ranges[0] == (0..scope.body.base.len);
+        if whole && scope.program.row.is_none() && scope.body.delta.displaced.is_empty() {
+            if scope.program.name.is_none() {
+                return Ok(u64::from(scope.body.base.len) - scope.body.delta.dead.count_ones() as u64);
+            }
+            self.match_names()?;
+            let names = self.names.as_ref().expect("just matched");
+            let dead = scope.body.delta.dead.iter_ones_in(0..scope.body.base.len);
+            let gone = dead.filter(|&row| names.ids.binary_search(&scope.body.base.name_id(row)).is_ok()).count();
+            self.trace.accelerator("row counts of names");
+            return Ok(names.rows - gone as u64);
+        }
+        let mut total = 0;
+        self.for_each_batch(&mut |rows| {
+            total += rows.len() as u64;
+            ControlFlow::Continue(())
+        })?;
+        Ok(total)
+    }
+
+    /// Every matching base row at its place, in order, in batches.
+    pub(crate) fn for_each_batch(&mut self, sink: &mut dyn FnMut(Vec<RowId>) -> ControlFlow<()>) -> Result<(), Cancelled> {
+        if self.match_names()? && !self.postings_are_many() {
+            return self.batches_by_postings(sink);
+        }
+        self.batches_by_walk(sink)
+    }
+
+    fn batches_by_postings(&mut self, sink: &mut dyn FnMut(Vec<RowId>) -> ControlFlow<()>) -> Result<(), Cancelled> {
+        let rows = self.rows_of_names(0)?;
+        self.trace.accelerator("names by grams, rows by name");
+        for batch in rows.chunks(MORSEL as usize * 4) {
+            let parts = self.in_parallel(batch.par_chunks(4096), |eye, rows: &[RowId]| {
+                rows.iter().copied().filter(|&row| self.verify_row(eye, row)).collect()
+            })?;
+            if sink(parts).is_break() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn batches_by_walk(&mut self, sink: &mut dyn FnMut(Vec<RowId>) -> ControlFlow<()>) -> Result<(), Cancelled> {
+        let bitmap = self.names.as_ref().map(|names| names.bitmap(self.scope.body.base.names.len()));
+        let zones = Zones::of(self.scope);
+        self.trace.accelerator(match (&bitmap, zones.is_empty()) {
+            (Some(_), _) => "all rows, names matched once",
+            (None, true) => "all rows",
+            (None, false) => "all rows, zones skipped",
+        });
+        let morsels: Vec<Range<RowId>> = self.ranges.iter().flat_map(|range| cut(range.clone())).collect();
+        self.trace.candidates(morsels.iter().map(|morsel| u64::from(morsel.end - morsel.start)).sum());
+        for wave in morsels.chunks(self.scope.pool.current_num_threads() * 4) {
+            let rows = self.in_parallel(wave.par_iter(), |eye, morsel: &Range<RowId>| {
+                let mut rows = Vec::new();
+                for part in zones.parts(self.scope, morsel.clone()) {
+                    rows.extend(part.filter(|&row| self.passes(eye, bitmap.as_deref(), row)));
+                }
+                rows
+            })?;
+            if sink(rows).is_break() {
+                return Ok(());
+            }
+        }
+        self.trace.step("rows walked", 0);
+        Ok(())
+    }
+
+    fn passes(&self, eye: &mut Eye<'_>, bitmap: Option<&[u64]>, row: RowId) -> bool {
+        let named = bitmap.is_none_or(|bits| {
+            let id = self.scope.body.base.name_id(row);
+            bits[id as usize / 64] >> (id % 64) & 1 == 1
+        });
+        named && self.verify_row(eye, row)
+    }
+
+    fn in_parallel<T, I>(&self, work: I, run: impl Fn(&mut Eye<'_>, T) -> Vec<RowId> + Sync) -> Result<Vec<RowId>, Cancelled>
+    where
+        I: IndexedParallelIterator<Item = T>,
+        T: Send,
+    {
+        let one = |eye: &mut Eye<'_>, item: T| -> Result<Vec<RowId>, Cancelled> {
+            self.scope.cancel.check()?;
+            Ok(run(eye, item))
+        };
+        let parts: Vec<Vec<RowId>> =
+            self.scope.pool.install(|| work.map_init(|| self.eye(), one).collect::<Result<_, _>>())?;
+        Ok(parts.concat())
+    }
+
+    /// The first `k` base rows under an order that zone maps serve, without looking at all of them.
+    /// `None` if the order is not of that kind.
+    pub(crate) fn top_by_zones(&mut self, order: &Order<'_>, k: usize) -> Result<Option<Vec<Keyed>>, Cancelled> {
+        let base = &self.scope.body.base;
+        let Some(first) = order.first() else { return Ok(None) };
+        let zones = match first.field {
+            SortField::Size => &base.columns.size_zones,
+            SortField::Modified => &base.columns.modified_zones,
+            _ => return Ok(None),
+        };
+        if self.match_names()? && !self.postings_are_many() {
+            return Ok(None);
+        }
+        let bitmap = self.names.as_ref().map(|names| names.bitmap(base.names.len()));
+        let best = |group: usize| if first.descending { !zones.max(group) } else { zones.min(group) };
+        let mut groups: BinaryHeap<std::cmp::Reverse<(i64, u32)>> = touched_groups(&self.ranges)
+            .map(|group| std::cmp::Reverse((best(group as usize), group)))
+            .collect();
+        let mut top = TopK::new(order, k);
+        let mut looked = 0u64;
+        while let Some(std::cmp::Reverse((bound, _))) = groups.peek().copied() {
+            top.tighten();
+            if bound > top.threshold() {
+                break;
+            }
+            let wave = self.scope.pool.current_num_threads() * 8;
+            let wave: Vec<u32> = std::iter::from_fn(|| groups.pop()).take(wave).map(|group| group.0.1).collect();
+            looked += wave.len() as u64 * ZONE_ROWS as u64;
+            let threshold = top.threshold();
+            let rows = self.in_parallel(wave.par_iter(), |eye, &group| {
+                let span = vec![group * ZONE_ROWS as u32..(group + 1) * ZONE_ROWS as u32];
+                let rows = intersection(&span, &self.ranges).into_iter().flatten();
+                rows.filter(|&row| order.primary(row) <= threshold && self.passes(eye, bitmap.as_deref(), row)).collect()
+            })?;
+            rows.into_iter().for_each(|row| top.push((order.primary(row), row)));
+        }
+        self.trace.accelerator("zones, best first");
+        self.trace.candidates(looked);
+        self.trace.step("rows of the best zones", looked);
+        Ok(Some(top.into_kept()))
+    }
+
+    /// Matching rows that are not at a base place, in path order.
+    pub(crate) fn extras(&mut self) -> Result<Vec<RowId>, Cancelled> {
+        if self.scope.untouched {
+            return Ok(Vec::new());
+        }
+        let body = self.scope.body;
+        let mut eye = self.eye();
+        let mut rows = self.added_candidates();
+        for displaced in body.delta.displaced_ranges.iter() {
+            rows.extend((displaced.0..displaced.1).filter(|&row| !body.delta.dead.get(row)));
+        }
+        let looked = rows.len() as u64;
+        let mut found = Vec::new();
+        for (count, row) in rows.into_iter().enumerate() {
+            if count % 4096 == 0 {
+                self.scope.cancel.check()?;
+            }
+            let mut holds = |node: &Option<Node>| node.as_ref().is_none_or(|node| eye.row(node, row));
+            if holds(&self.scope.program.name) && holds(&self.scope.program.row) {
+                found.push(row);
+            }
+        }
+        found.sort_unstable_by(|&a, &b| body.compare_paths(a, b));
+        self.trace.step("changed rows looked at", looked);
+        Ok(found)
+    }
+
+    /// Live added rows, less the blocks whose text lacks what a matching name must contain.
+    fn added_candidates(&self) -> Vec<RowId> {
+        let body = self.scope.body;
+        let need = self.scope.program.name.as_ref().map(Node::need);
+        let Some(literal) = need.as_ref().and_then(|need| need.longest_literal()) else {
+            return body.added_rows().collect();
+        };
+        let finder = memchr::memmem::Finder::new(literal);
+        let blocks = body.delta.texts.iter().filter(|(_, block)| finder.find(&block.text).is_some());
+        blocks
+            .flat_map(|(block, _)| block * TEXT_ROWS..(block + 1) * TEXT_ROWS)
+            .map(|added| body.base.len + added)
+            .filter(|&row| body.added(row).is_some())
+            .collect()
+    }
+}
+
+fn cut(range: Range<RowId>) -> impl Iterator<Item = Range<RowId>> {
+    let first = range.start / MORSEL;
+    let last = range.end.div_ceil(MORSEL);
+    (first..last).map(move |morsel| range.start.max(morsel * MORSEL)..range.end.min((morsel + 1).saturating_mul(MORSEL)))
+}
+
+fn touched_groups(ranges: &[Range<RowId>]) -> impl Iterator<Item = u32> + '_ {
+    let mut last = None;
+    ranges
+        .iter()
+        .flat_map(|range| range.start / ZONE_ROWS as u32..range.end.div_ceil(ZONE_ROWS as u32))
+        .filter(move |&group| last.replace(group) != Some(group))
+}
+
+/// Ranges of base rows outside which nothing can match.
+fn driving_ranges(scope: &Scope<'_>, trace: &mut Trace) -> RowRanges {
+    let base = &scope.body.base;
+    let mut ranges = std::iter::once(0..base.len).collect::<RowRanges>();
+    for part in scope.program.row_parts() {
+        let narrower = match part {
+            Node::Const(false) => Vec::new(),
+            Node::Row(RowTest::Below(dir)) if *dir < base.dir_count() => {
+                std::iter::once(base.dir_row(*dir) + 1..base.dir_end(*dir)).collect()
+            }
+            Node::Row(RowTest::Below(_)) => Vec::new(),
+            Node::Row(RowTest::Path(test)) => match &test.ranges {
+                Some(ranges) => ranges.clone(),
+                None => continue,
+            },
+            _ => continue,
+        };
+        ranges = intersection(&ranges, &narrower);
+        trace.step("row ranges by path", ranges.len() as u64);
+    }
+    ranges
+}
+
+/// Conditions whose zone maps can rule out whole groups of rows.
+struct Zones {
+    size: Option<(i64, i64)>,
+    modified: Option<(i64, i64)>,
+}
+
+impl Zones {
+    fn of(scope: &Scope<'_>) -> Zones {
+        let mut zones = Zones { size: None, modified: None };
+        for part in scope.program.row_parts() {
+            match part {
+                Node::Row(RowTest::Number(NumberField::Size, range)) => {
+                    let bound = |value: Option<u64>, open| value.map_or(open, |value| i64::try_from(value).unwrap_or(i64::MAX));
+                    zones.size = Some((bound(range.min, i64::MIN), bound(range.max, i64::MAX)));
+                }
+                Node::Row(RowTest::Time(TimeField::Modified, range)) => {
+                    zones.modified = Some((range.from.unwrap_or(i64::MIN), range.until.unwrap_or(i64::MAX)));
+                }
+                _ => {}
+            }
+        }
+        zones
+    }
+
+    fn is_empty(&self) -> bool {
+        self.size.is_none() && self.modified.is_none()
+    }
+
+    /// The parts of a range that lie in groups which may hold a match.
+    fn parts<'s>(&'s self, scope: &'s Scope<'_>, range: Range<RowId>) -> impl Iterator<Item = Range<RowId>> + 's {
+        let columns = &scope.body.base.columns;
+        let size = ZONE_ROWS as u32;
+        let may = |bounds: Option<(i64, i64)>, least: i64, most: i64| bounds.is_none_or(|(low, high)| most >= low && least <= high);
+        let groups = if self.is_empty() || range.is_empty() { None } else { Some(range.start / size..range.end.div_ceil(size)) };
+        let whole = groups.is_none().then(|| range.clone());
+        let kept = groups.into_iter().flatten().filter(move |&group| {
+            let group = group as usize;
+            may(self.size, columns.size_zones.min(group), columns.size_zones.max(group))
+                && may(self.modified, columns.modified_zones.min(group), columns.modified_zones.max(group))
+        });
+        let kept = kept.map(move |group| range.start.max(group * size)..range.end.min((group + 1) * size));
+        whole.into_iter().chain(kept)
+    }
+}
+

@@ -1,0 +1,98 @@
+//! One directory entry's metadata, and the raw rows that a scan hands to the index builder.
+
+use hearth_core::{EntryKind, NO_TIME, UnixNanos};
+
+/// Metadata of one inode as the file system reports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Meta {
+    /// Logical size, bytes.
+    pub size: u64,
+    /// Bytes allocated on disk (512-byte blocks of `stat(2)` times 512).
+    pub allocated: u64,
+    /// Last modification of the content.
+    pub modified_ns: UnixNanos,
+    /// Birth time, or [`NO_TIME`].
+    pub created_ns: UnixNanos,
+    /// Last access.
+    pub accessed_ns: UnixNanos,
+    /// Inode number (NTFS: file reference).
+    pub inode: u64,
+    /// Type and permission bits of `stat(2)`.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Number of hard links.
+    pub links: u32,
+}
+
+impl Meta {
+    /// Metadata of an entry whose name is known and whose inode could not be read.
+    pub fn unknown(kind: EntryKind, inode: u64) -> Self {
+        Meta {
+            size: 0,
+            allocated: 0,
+            modified_ns: NO_TIME,
+            created_ns: NO_TIME,
+            accessed_ns: NO_TIME,
+            inode,
+            mode: kind.type_bits(),
+            uid: u32::MAX,
+            gid: u32::MAX,
+            links: 1,
+        }
+    }
+
+    /// Kind from the type bits of `mode`.
+    pub fn kind(&self) -> EntryKind {
+        EntryKind::from_mode(self.mode)
+    }
+}
+
+/// Number of a directory within one scan; 0 is the root of the volume.
+pub type ScanDir = u32;
+
+/// In [`RawRow::dir`]: the row is not a directory.
+pub const NOT_A_DIR: ScanDir = u32::MAX;
+
+/// One entry as a scan found it. The name lives in the chunk's `names`.
+#[derive(Clone, Copy, Debug)]
+pub struct RawRow {
+    /// Directory that holds the entry.
+    pub parent: ScanDir,
+    /// The entry's own number if it is a directory, else [`NOT_A_DIR`].
+    pub dir: ScanDir,
+    /// Start of the name in [`Chunk::names`].
+    pub name_start: u32,
+    /// Length of the name, bytes.
+    pub name_len: u16,
+    /// The entry's metadata.
+    pub meta: Meta,
+}
+
+/// A batch of raw rows. Rows of one directory may be spread over chunks; a chunk may arrive before
+/// the chunk that holds its parent's own row.
+#[derive(Clone, Debug, Default)]
+pub struct Chunk {
+    /// The rows, in no particular order.
+    pub rows: Vec<RawRow>,
+    /// Names of the rows, back to back, no separators.
+    pub names: Vec<u8>,
+}
+
+impl Chunk {
+    /// Adds one row.
+    pub fn push(&mut self, parent: ScanDir, dir: ScanDir, name: &[u8], meta: Meta) {
+        let name_start = u32::try_from(self.names.len()).expect("a chunk holds less than 4 GiB of names");
+        let name_len = u16::try_from(name.len()).expect("a name is at most 1024 bytes");
+        self.names.extend_from_slice(name);
+        self.rows.push(RawRow { parent, dir, name_start, name_len, meta });
+    }
+
+    /// Name of one of this chunk's rows.
+    pub fn name(&self, row: &RawRow) -> &[u8] {
+        let start = row.name_start as usize;
+        &self.names[start..start + usize::from(row.name_len)]
+    }
+}

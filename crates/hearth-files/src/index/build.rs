@@ -1,0 +1,325 @@
+//! From raw rows in any order to a [`Base`].
+//!
+//! Passes: intern names, group rows by folder, order each folder by name, number rows depth first,
+//! then cut the metadata into columns, one column at a time so that the extra memory stays small.
+//! Rows that cannot be reached from the root (their folder's own row is not in) are left out.
+
+use super::Root;
+use super::base::{Base, Class, DirColumns, RowColumns, expected_allocation};
+use super::bits::{Bits, PackedBuilder, PackedInts};
+use super::column::{Column, ZoneMap};
+use super::grams::GramIndex;
+use super::intern::{Interned, intern};
+use super::names::NameDict;
+use crate::entry::{Chunk, Meta, NOT_A_DIR, RawRow};
+use hearth_core::{CancelToken, EntryKind, limits};
+use rayon::ThreadPool;
+use rayon::prelude::*;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::BuildError;
+
+const NONE: u32 = u32::MAX;
+
+/// A raw row on its way into the base.
+#[derive(Clone, Copy)]
+struct Placed<'a> {
+    name: u32,
+    meta: &'a Meta,
+}
+
+/// Rows numbered depth first, with the folder structure.
+struct Layout<'a> {
+    rows: Vec<Placed<'a>>,
+    dir_row: Vec<u32>,
+    dir_end: Vec<u32>,
+    dir_parent: Vec<u32>,
+    dir_level: Vec<u32>,
+    dir_children: Vec<u32>,
+}
+
+/// Builds the base; `root_name` is the name of row 0.
+pub(crate) fn build(root: &Root, chunks: &[Arc<Chunk>], pool: &ThreadPool, cancel: &CancelToken) -> Result<Base, BuildError> {
+    let total: usize = chunks.iter().map(|chunk| chunk.rows.len()).sum();
+    if total >= limits::VOLUME_ENTRIES {
+        return Err(BuildError::TooManyEntries { entries: total, limit: limits::VOLUME_ENTRIES });
+    }
+    let Interned { unique, of_row } = intern(root.name(), chunks, pool);
+    cancel.check()?;
+    let (names, id_of) = NameDict::build(&unique, pool)?;
+    drop(unique);
+    cancel.check()?;
+    let layout = lay_out(root, chunks, &of_row, &id_of, pool);
+    drop((of_row, id_of));
+    cancel.check()?;
+    let grams = GramIndex::build(&names, pool);
+    cancel.check()?;
+    assemble(root, names, grams, &layout, pool, cancel)
+}
+
+fn lay_out<'a>(root: &'a Root, chunks: &'a [Arc<Chunk>], of_row: &[u32], id_of: &[u32], pool: &ThreadPool) -> Layout<'a> {
+    let rows: Vec<&RawRow> = chunks.iter().flat_map(|chunk| &chunk.rows).collect();
+    let dirs = rows.iter().filter(|row| row.dir != NOT_A_DIR).map(|row| row.dir + 1).max().unwrap_or(1);
+    let dirs = dirs.max(rows.iter().map(|row| row.parent + 1).max().unwrap_or(1)) as usize;
+    let name_of = |at: usize| id_of[of_row[at + 1] as usize];
+    let (starts, mut children) = group_by_parent(&rows, dirs, name_of);
+    order_groups(&mut children, &starts, pool);
+    number_rows(root, &rows, &starts, &children, id_of[of_row[0] as usize])
+}
+
+/// Counting sort of rows by parent folder; each is (name id << 32 | row index).
+fn group_by_parent(rows: &[&RawRow], dirs: usize, name_of: impl Fn(usize) -> u32) -> (Vec<u32>, Vec<u64>) {
+    let mut starts = vec![0u32; dirs + 1];
+    for row in rows {
+        starts[row.parent as usize + 1] += 1;
+    }
+    for at in 0..dirs {
+        starts[at + 1] += starts[at];
+    }
+    let mut next = starts.clone();
+    let mut children = vec![0u64; rows.len()];
+    for (at, row) in rows.iter().enumerate() {
+        let slot = &mut next[row.parent as usize];
+        children[*slot as usize] = u64::from(name_of(at)) << 32 | at as u64;
+        *slot += 1;
+    }
+    (starts, children)
+}
+
+fn order_groups(children: &mut [u64], starts: &[u32], pool: &ThreadPool) {
+    let mut groups = Vec::with_capacity(starts.len());
+    let mut rest = children;
+    for pair in starts.windows(2) {
+        let (group, tail) = rest.split_at_mut((pair[1] - pair[0]) as usize);
+        groups.push(group);
+        rest = tail;
+    }
+    pool.install(|| {
+        groups.par_iter_mut().with_min_len(1024).for_each(|group| group.sort_unstable());
+    });
+}
+
+fn number_rows<'a>(
+    root: &'a Root,
+    rows: &[&'a RawRow],
+    starts: &[u32],
+    children: &[u64],
+    root_name: u32,
+) -> Layout<'a> {
+    let mut layout = Layout {
+        rows: Vec::with_capacity(rows.len() + 1),
+        dir_row: vec![0],
+        dir_end: vec![0],
+        dir_parent: vec![0],
+        dir_level: vec![0],
+        dir_children: vec![0],
+    };
+    layout.rows.push(Placed { name: root_name, meta: &root.meta });
+    let mut entered = vec![false; starts.len()];
+    entered[0] = true;
+    // One frame per open folder: its number here, next and last position in `children`.
+    let mut open = vec![(0u32, starts[0], starts[1])];
+    let mut last_name = NONE;
+    while let Some((dir, next, end)) = open.last_mut() {
+        if next == end {
+            layout.dir_end[*dir as usize] = layout.rows.len() as u32;
+            open.pop();
+            last_name = NONE;
+            continue;
+        }
+        let dir = *dir;
+        let child = children[*next as usize];
+        *next += 1;
+        let (row, name) = (rows[child as u32 as usize], (child >> 32) as u32);
+        // A folder that changes while it is listed may report one name twice.
+        let repeated = name == last_name;
+        last_name = name;
+        let is_dir = row.dir != NOT_A_DIR;
+        if repeated || (is_dir && std::mem::replace(&mut entered[row.dir as usize], true)) {
+            continue;
+        }
+        layout.dir_children[dir as usize] += 1;
+        if is_dir {
+            open.push((layout.dir_row.len() as u32, starts[row.dir as usize], starts[row.dir as usize + 1]));
+            layout.dir_level.push(layout.dir_level[dir as usize] + 1);
+            layout.dir_row.push(layout.rows.len() as u32);
+            layout.dir_end.push(0);
+            layout.dir_parent.push(dir);
+            layout.dir_children.push(0);
+            last_name = NONE;
+        }
+        layout.rows.push(Placed { name, meta: &row.meta });
+    }
+    layout
+}
+
+fn assemble(
+    root: &Root,
+    names: NameDict,
+    grams: GramIndex,
+    layout: &Layout<'_>,
+    pool: &ThreadPool,
+    cancel: &CancelToken,
+) -> Result<Base, BuildError> {
+    let rows = &layout.rows;
+    let len = rows.len() as u32;
+    let (mut by_name, mut columns, mut dirs) = (None, None, None);
+    pool.install(|| {
+        rayon::scope(|scope| {
+            scope.spawn(|_| {
+                by_name = Some(name_postings(rows, names.len()));
+                dirs = Some(dir_columns(layout));
+            });
+            columns = Some(row_columns(rows, cancel));
+        });
+    });
+    cancel.check()?;
+    let (rows_by_name, name_starts) = by_name.expect("the scope ran it");
+    let ids: Vec<u32> = rows.iter().map(|row| row.name).collect();
+    let mut hard_links: Vec<(u64, u32)> = rows
+        .iter()
+        .zip(0u32..)
+        .filter(|(row, _)| row.meta.links > 1 && row.meta.kind() != EntryKind::Dir)
+        .map(|(row, at)| (row.meta.inode, at))
+        .collect();
+    hard_links.sort_unstable();
+    Ok(Base {
+        root: root.path.clone().into(),
+        len,
+        name_of: PackedInts::from_slice_u32(&ids),
+        names,
+        grams,
+        rows_by_name,
+        name_starts,
+        is_dir: Bits::from_positions(len as usize, layout.dir_row.iter().map(|&row| row as usize)),
+        dirs: dirs.expect("the scope ran it"),
+        columns: columns.expect("the scope ran it"),
+        hard_links: hard_links.into(),
+    })
+}
+
+fn name_postings(rows: &[Placed<'_>], names: usize) -> (PackedInts, Bits) {
+    let mut starts = vec![0u32; names + 1];
+    for row in rows {
+        starts[row.name as usize + 1] += 1;
+    }
+    for at in 0..names {
+        starts[at + 1] += starts[at];
+    }
+    let width = u64::BITS - (rows.len() as u64).leading_zeros();
+    let mut by_name = PackedBuilder::new(width as u8, rows.len());
+    let mut next = starts.clone();
+    for (at, row) in rows.iter().enumerate() {
+        let slot = &mut next[row.name as usize];
+        by_name.set(*slot as usize, at as u64);
+        *slot += 1;
+    }
+    let marks = Bits::with_select(rows.len() + names, (0..names).map(|name| starts[name] as usize + name));
+    (by_name.finish(), marks)
+}
+
+fn dir_columns(layout: &Layout<'_>) -> DirColumns {
+    let dirs = layout.dir_row.len();
+    let mut size = vec![0i64; dirs];
+    let mut allocated = vec![0i64; dirs];
+    sum_own_entries(layout, &mut size, &mut allocated);
+    for dir in (1..dirs).rev() {
+        let parent = layout.dir_parent[dir] as usize;
+        let own = layout.rows[layout.dir_row[dir] as usize].meta.allocated as i64;
+        size[parent] += size[dir];
+        allocated[parent] += allocated[dir] + own;
+    }
+    let mut by_inode: Vec<u32> = (0..dirs as u32).collect();
+    by_inode.sort_by_cached_key(|&dir| layout.rows[layout.dir_row[dir as usize] as usize].meta.inode);
+    let children: Vec<i64> = layout.dir_children.iter().map(|&count| i64::from(count)).collect();
+    DirColumns {
+        row: PackedInts::from_slice_u32(&layout.dir_row),
+        end: PackedInts::from_slice_u32(&layout.dir_end),
+        parent: PackedInts::from_slice_u32(&layout.dir_parent),
+        level: PackedInts::from_slice_u32(&layout.dir_level),
+        children: Column::build(&children),
+        size: Column::build(&size),
+        allocated: Column::build(&allocated),
+        by_inode: PackedInts::from_slice_u32(&by_inode),
+    }
+}
+
+/// Adds every non-folder to its folder, walking rows and folder ranges side by side.
+fn sum_own_entries(layout: &Layout<'_>, size: &mut [i64], allocated: &mut [i64]) {
+    let (mut dir, mut next_dir) = (0usize, 1usize);
+    for (row, placed) in layout.rows.iter().enumerate().skip(1) {
+        if next_dir < layout.dir_row.len() && layout.dir_row[next_dir] as usize == row {
+            dir = next_dir;
+            next_dir += 1;
+            continue;
+        }
+        while layout.dir_end[dir] as usize <= row {
+            dir = layout.dir_parent[dir] as usize;
+        }
+        size[dir] += placed.meta.size as i64;
+        allocated[dir] += placed.meta.allocated as i64;
+    }
+}
+
+fn row_columns(rows: &[Placed<'_>], cancel: &CancelToken) -> RowColumns {
+    let column = |value: &dyn Fn(&Meta) -> i64| -> Vec<i64> {
+        // A cancelled build is thrown away; empty columns only get it to its end sooner.
+        if cancel.check().is_err() { Vec::new() } else { rows.iter().map(|row| value(row.meta)).collect() }
+    };
+    let sizes = column(&|meta| meta.size as i64);
+    let expected: Vec<i64> = sizes.iter().map(|&size| expected_allocation(size)).collect();
+    let allocated = Column::build_relative(&column(&|meta| meta.allocated as i64), &expected);
+    drop(expected);
+    let (size, size_zones) = (Column::build(&sizes), ZoneMap::build(&sizes));
+    drop(sizes);
+    let modified_values = column(&|meta| meta.modified_ns);
+    let (modified, modified_zones) = (Column::build(&modified_values), ZoneMap::build(&modified_values));
+    let created_values = column(&|meta| meta.created_ns);
+    let created = Column::build_relative(&created_values, &modified_values);
+    drop(modified_values);
+    let accessed = Column::build_relative(&column(&|meta| meta.accessed_ns), &created_values);
+    drop(created_values);
+    let inodes = column(&|meta| meta.inode as i64);
+    let (inode, inode_zones) = (Column::build(&inodes), ZoneMap::build(&inodes));
+    drop(inodes);
+    let (class_of, classes) = classify(rows);
+    RowColumns {
+        size,
+        allocated,
+        modified,
+        created,
+        accessed,
+        inode,
+        class: Column::build(&class_of),
+        classes,
+        size_zones,
+        modified_zones,
+        inode_zones,
+    }
+}
+
+/// Numbers the distinct classes in order of first use.
+fn classify(rows: &[Placed<'_>]) -> (Vec<i64>, Vec<Class>) {
+    let mut known: HashMap<Class, u32> = HashMap::new();
+    let mut classes = Vec::new();
+    let mut last: Option<(Class, u32)> = None;
+    let class_of = rows
+        .iter()
+        .map(|row| {
+            let Meta { mode, uid, gid, links, .. } = *row.meta;
+            let class = Class { mode, uid, gid, links };
+            if let Some((_, id)) = last.filter(|&(previous, _)| previous == class) {
+                return i64::from(id);
+            }
+            let id = *known.entry(class).or_insert_with(|| {
+                classes.push(class);
+                classes.len() as u32 - 1
+            });
+            last = Some((class, id));
+            i64::from(id)
+        })
+        .collect();
+    classes.shrink_to_fit();
+    (class_of, classes)
+}

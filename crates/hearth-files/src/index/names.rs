@@ -1,0 +1,226 @@
+//! The name dictionary: every distinct name of a volume once, sorted and searchable.
+//!
+//! Ids run from 0 in the order of (folded bytes, raw bytes), so exact and prefix lookups are ranges.
+//! The folded text of all names is one blob made for scanning; raw forms are kept only where
+//! they differ, and come back byte for byte, whatever the encoding. Blocks of 64 ids are the unit of
+//! scans and of the gram index. Immutable once built.
+
+mod build;
+mod case;
+mod ext;
+mod scan;
+mod sort;
+#[cfg(test)]
+mod tests;
+mod text;
+
+pub(crate) use ext::extension;
+pub(crate) use scan::Needle;
+pub(crate) use text::BLOCK;
+
+use crate::fold::fold_into;
+use case::CaseTable;
+use ext::Extensions;
+use hearth_core::HeapSize;
+use std::ops::Range;
+use text::NameText;
+
+/// Distinct names with case, extensions and order.
+#[derive(Debug)]
+pub(crate) struct NameDict {
+    text: NameText,
+    case: CaseTable,
+    ext: Extensions,
+}
+
+/// Why a set of names cannot be a dictionary.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DictError {
+    /// Ids are 32 bits.
+    #[error("{names} distinct names are more than one index can number")]
+    TooManyNames {
+        /// Distinct names given.
+        names: usize,
+    },
+    /// The text of all names is addressed with 32 bits.
+    #[error("the distinct names take {bytes} bytes, more than the 4 GiB one index can address")]
+    TooMuchText {
+        /// Bytes needed.
+        bytes: usize,
+    },
+    /// Names are at most 65535 bytes.
+    #[error("a name of {bytes} bytes is too long to index")]
+    NameTooLong {
+        /// Which input name.
+        index: usize,
+        /// Its length.
+        bytes: usize,
+    },
+    /// NUL separates names and is in none of them.
+    #[error("a name holds a NUL byte")]
+    NulInName {
+        /// Which input name.
+        index: usize,
+    },
+}
+
+impl NameDict {
+    /// Number of names.
+    pub(crate) fn len(&self) -> usize {
+        self.text.len() as usize
+    }
+
+    /// Number of blocks of 64 names, the last one possibly shorter.
+    pub(crate) fn blocks(&self) -> u32 {
+        self.text.blocks()
+    }
+
+    /// Folded form of a name.
+    pub(crate) fn folded(&self, id: u32) -> &[u8] {
+        self.text.get(id)
+    }
+
+    /// Whether the raw form of a name differs from its folded form.
+    pub(crate) fn differs(&self, id: u32) -> bool {
+        self.case.differs(id)
+    }
+
+    /// Appends the raw form of a name.
+    pub(crate) fn raw_into(&self, id: u32, out: &mut Vec<u8>) {
+        self.case.raw_into(id, self.text.get(id), out);
+    }
+
+    /// Raw form of a name; `buf` is overwritten if it has to be put together.
+    pub(crate) fn raw<'a>(&'a self, id: u32, buf: &'a mut Vec<u8>) -> &'a [u8] {
+        let folded = self.text.get(id);
+        if !self.case.differs(id) {
+            return folded;
+        }
+        buf.clear();
+        self.case.raw_into(id, folded, buf);
+        buf
+    }
+
+    /// Id of a raw name.
+    pub(crate) fn find(&self, raw: &[u8]) -> Option<u32> {
+        let mut folded = Vec::with_capacity(raw.len());
+        fold_into(raw, &mut folded);
+        let Range { start: mut low, end: mut high } = self.find_folded(&folded);
+        let mut buf = Vec::new();
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.raw(middle, &mut buf).cmp(raw) {
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Equal => return Some(middle),
+                std::cmp::Ordering::Greater => high = middle,
+            }
+        }
+        None
+    }
+
+    /// Ids of all names with this folded form.
+    pub(crate) fn find_folded(&self, folded: &[u8]) -> Range<u32> {
+        let start = self.text.partition(|name| name < folded);
+        if start == self.text.len() || self.text.get(start) != folded {
+            return start..start;
+        }
+        let next = start + 1;
+        if next == self.text.len() || self.text.get(next) != folded {
+            return start..next;
+        }
+        start..self.text.partition(|name| name <= folded)
+    }
+
+    /// Ids of all names whose folded form begins with `prefix`.
+    pub(crate) fn prefix_folded(&self, prefix: &[u8]) -> Range<u32> {
+        let start = self.text.partition(|name| name < prefix);
+        start..self.text.partition(|name| name < prefix || name.starts_with(prefix))
+    }
+
+    /// Extension number of a name; 0 = none.
+    pub(crate) fn ext_of(&self, id: u32) -> u32 {
+        self.ext.of(id)
+    }
+
+    /// Folded extension of a number (1..=[`Self::ext_count`]); empty for 0.
+    pub(crate) fn ext_name(&self, ext: u32) -> &[u8] {
+        self.ext.name(ext)
+    }
+
+    /// Number of a folded extension; numbers are in byte order of the extensions.
+    pub(crate) fn find_ext(&self, folded: &[u8]) -> Option<u32> {
+        self.ext.find(folded)
+    }
+
+    /// Number of different extensions.
+    pub(crate) fn ext_count(&self) -> usize {
+        self.ext.count()
+    }
+
+    /// Reports each id of `ids` with extension `ext` (0 = without one), ascending.
+    pub(crate) fn names_with_ext(&self, ext: u32, ids: Range<u32>, found: impl FnMut(u32)) {
+        self.ext.names_with(ext, ids.start.min(ids.end)..ids.end, found);
+    }
+
+    /// Ids of a block.
+    pub(crate) fn block_ids(&self, block: u32) -> Range<u32> {
+        self.text.ids_of(&(block..block + 1))
+    }
+
+    /// Folded text of a block: its names each between NUL bytes, the first and the last byte being NUL.
+    pub(crate) fn block_text(&self, block: u32) -> &[u8] {
+        &self.text.blob()[self.text.block_span(&(block..block + 1))]
+    }
+
+    /// Folded text of all names, each between NUL bytes.
+    pub(crate) fn blob(&self) -> &[u8] {
+        self.text.blob()
+    }
+
+    /// Id of the name at an offset of [`Self::blob`]; the NUL after a name belongs to it.
+    pub(crate) fn id_at(&self, offset: usize) -> u32 {
+        self.text.place_at(offset).id
+    }
+
+    /// Reports each id of a block whose folded name holds the needle, ascending.
+    pub(crate) fn scan_block(&self, block: u32, needle: &Needle, found: impl FnMut(u32)) {
+        self.text.scan(block..block + 1, needle, found);
+    }
+
+    /// Reports each id of a range of blocks whose folded name holds the needle, ascending. One search
+    /// over the whole range, so long ranges run at memory speed.
+    pub(crate) fn scan_blocks(&self, blocks: Range<u32>, needle: &Needle, found: impl FnMut(u32)) {
+        self.text.scan(blocks, needle, found);
+    }
+
+    /// Hands out each name of a block: id and folded form.
+    pub(crate) fn for_each_in_block(&self, block: u32, mut each: impl FnMut(u32, &[u8])) {
+        let ids = self.block_ids(block);
+        if ids.is_empty() {
+            return;
+        }
+        let mut place = self.text.place(ids.start);
+        loop {
+            each(place.id, &self.text.blob()[place.start..place.end]);
+            if place.id + 1 == ids.end {
+                return;
+            }
+            place = self.text.next(place);
+        }
+    }
+
+    /// Heap bytes by part: text, case, extensions.
+    pub(crate) fn heap_parts(&self) -> [(&'static str, usize); 3] {
+        [
+            ("name text", self.text.heap_bytes()),
+            ("name case", self.case.heap_bytes()),
+            ("extensions", self.ext.heap_bytes()),
+        ]
+    }
+}
+
+impl HeapSize for NameDict {
+    fn heap_bytes(&self) -> usize {
+        self.heap_parts().iter().map(|(_, bytes)| bytes).sum()
+    }
+}

@@ -1,0 +1,12 @@
+//! The file index: names, tree, metadata columns, accelerators, query engine, base and delta.
+//!
+//! A [`scan`] turns a mounted file system into raw rows; [`index`] turns rows into an immutable,
+//! compressed body and applies changes to it; [`query`] parses the query language; [`engine`]
+//! answers queries from a body. Nothing here knows sockets, tiers or JSON.
+
+pub mod engine;
+pub mod entry;
+pub mod fold;
+pub mod index;
+pub mod query;
+pub mod scan;

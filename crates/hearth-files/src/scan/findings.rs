@@ -1,0 +1,178 @@
+//! What a scan has to say besides rows: counts, problems in words, folders not entered.
+//!
+//! Counts are exact; words and folders are kept up to a limit, so that a volume full of trouble cannot
+//! fill the memory.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use rustix::io::Errno;
+
+use super::exclude::ExcludeRule;
+use super::queue::lock;
+
+/// Most problems that a report spells out.
+pub const SAMPLES: usize = 20;
+/// Most folders not entered that a report lists.
+pub const SKIPPED_LISTED: usize = 1000;
+
+/// Counts of a scan, kept while it runs; anybody may read them. Use new ones for each scan.
+#[derive(Debug, Default)]
+pub struct ScanCounters {
+    /// Rows handed out or about to be.
+    pub entries: AtomicU64,
+    /// Directories listed, the root included.
+    pub directories: AtomicU64,
+    /// Entries or directories that may not be read.
+    pub denied: AtomicU64,
+    /// Entries that were gone when looked at.
+    pub vanished: AtomicU64,
+    /// Entries or directories that could not be read for another reason.
+    pub failed: AtomicU64,
+}
+
+impl ScanCounters {
+    /// Adds a worker's counts.
+    pub(super) fn add(&self, tally: &Tally) {
+        let add = |counter: &AtomicU64, count: u64| {
+            if count > 0 {
+                counter.fetch_add(count, Ordering::Relaxed);
+            }
+        };
+        add(&self.entries, tally.entries);
+        add(&self.directories, tally.directories);
+        add(&self.denied, tally.denied);
+        add(&self.vanished, tally.vanished);
+        add(&self.failed, tally.failed);
+    }
+}
+
+/// The same counts for one worker or one finished scan.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
+    pub(super) entries: u64,
+    pub(super) directories: u64,
+    pub(super) denied: u64,
+    pub(super) vanished: u64,
+    pub(super) failed: u64,
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, other: &Tally) {
+        self.entries += other.entries;
+        self.directories += other.directories;
+        self.denied += other.denied;
+        self.vanished += other.vanished;
+        self.failed += other.failed;
+    }
+
+    /// Counts an error; true if it is worth words.
+    pub(super) fn count(&mut self, error: Errno) -> bool {
+        match error {
+            Errno::NOENT | Errno::STALE => self.vanished += 1,
+            Errno::ACCESS | Errno::PERM => self.denied += 1,
+            _ => self.failed += 1,
+        }
+        !is_gone(error)
+    }
+}
+
+/// Whether an error says that the entry does not exist any more.
+pub(super) fn is_gone(error: Errno) -> bool {
+    matches!(error, Errno::NOENT | Errno::STALE)
+}
+
+/// Why a folder is a row and its contents are not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SkipReason {
+    /// Another file system is mounted there.
+    OtherFileSystem {
+        /// Its type; `unknown` if the mount went away.
+        fs_type: String,
+    },
+    /// The kernel's state is mounted there.
+    VirtualFileSystem {
+        /// Its type.
+        fs_type: String,
+    },
+    /// A folder of the scanned tree is mounted there again (bind mount, second mount).
+    SecondView,
+    /// Another part of the same file system is mounted there, one that this scan does not reach.
+    OtherPart {
+        /// The folder or subvolume within the file system.
+        folder: Vec<u8>,
+    },
+    /// An exclude rule.
+    Excluded(ExcludeRule),
+    /// Nested deeper than [`hearth_core::limits::TREE_DEPTH`].
+    TooDeep,
+}
+
+impl fmt::Display for SkipReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherFileSystem { fs_type } => write!(f, "another file system ({fs_type})"),
+            Self::VirtualFileSystem { fs_type } => write!(f, "a virtual file system ({fs_type})"),
+            Self::SecondView => f.write_str("mounted a second time, indexed at its first place"),
+            Self::OtherPart { folder } => {
+                write!(f, "another part of the same file system ({})", String::from_utf8_lossy(folder))
+            }
+            Self::Excluded(rule) => write!(f, "excluded by the rule '{rule}'"),
+            Self::TooDeep => f.write_str("nested too deep"),
+        }
+    }
+}
+
+/// A folder that was not entered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// Absolute path.
+    pub path: Vec<u8>,
+    /// Why.
+    pub why: SkipReason,
+}
+
+/// A path for one line of text: control characters escaped, invalid UTF-8 replaced.
+fn readable(path: &[u8]) -> String {
+    let text = String::from_utf8_lossy(path);
+    text.chars().map(|char| if char.is_control() { char.escape_default().to_string() } else { char.into() }).collect()
+}
+
+/// Problems and skipped folders of all workers.
+#[derive(Default)]
+pub(super) struct Findings {
+    /// Samples taken or being taken, to build no path in vain.
+    claimed: AtomicUsize,
+    samples: Mutex<Vec<String>>,
+    skipped: Mutex<Vec<Skipped>>,
+    skipped_total: AtomicU64,
+}
+
+impl Findings {
+    /// Keeps one of the first problems; `path` is asked for only then.
+    pub(super) fn sample(&self, action: &str, error: Errno, path: impl FnOnce() -> Vec<u8>) {
+        if self.claimed.load(Ordering::Relaxed) >= SAMPLES || self.claimed.fetch_add(1, Ordering::Relaxed) >= SAMPLES {
+            return;
+        }
+        let path = readable(&path());
+        lock(&self.samples).push(format!("cannot {action} {path}: {error}"));
+    }
+
+    /// Notes a folder that is not entered; `describe` is asked only while the list is short.
+    pub(super) fn skip(&self, describe: impl FnOnce() -> Skipped) {
+        let before = self.skipped_total.fetch_add(1, Ordering::Relaxed);
+        if before < SKIPPED_LISTED as u64 {
+            let skipped = describe();
+            lock(&self.skipped).push(skipped);
+        }
+    }
+
+    /// The problems, the skipped folders by path, and how many there were in all.
+    pub(super) fn into_parts(self) -> (Vec<String>, Vec<Skipped>, u64) {
+        let samples = self.samples.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut skipped = self.skipped.into_inner().unwrap_or_else(PoisonError::into_inner);
+        skipped.sort_by(|one, other| one.path.cmp(&other.path));
+        (samples, skipped, self.skipped_total.into_inner())
+    }
+}

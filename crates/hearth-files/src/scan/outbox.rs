@@ -1,0 +1,63 @@
+//! Rows on their way to the receiver, in chunks.
+//!
+//! A chunk leaves when it is full or old, whichever comes first: full chunks cost the receiver little
+//! per row, and on a slow disk a searcher still sees what was found a moment ago.
+
+use std::ffi::CStr;
+use std::time::{Duration, Instant};
+
+use crate::entry::{Chunk, Meta, ScanDir};
+
+/// Rows of a full chunk.
+const CHUNK_ROWS: usize = 8192;
+/// Bytes of the names of a full chunk: room for the usual name of 20 bytes in each row.
+const CHUNK_NAMES: usize = CHUNK_ROWS * 24;
+/// Age at which a chunk leaves with what it has; also how long a worker without work waits to part
+/// with its rows.
+pub(super) const CHUNK_AGE: Duration = Duration::from_millis(100);
+
+/// Collects the rows of one worker.
+pub(super) struct Outbox<'a> {
+    sink: &'a (dyn Fn(Chunk) + Sync),
+    chunk: Chunk,
+    sent: Instant,
+}
+
+impl<'a> Outbox<'a> {
+    pub(super) fn new(sink: &'a (dyn Fn(Chunk) + Sync)) -> Self {
+        Self { sink, chunk: Chunk::default(), sent: Instant::now() }
+    }
+
+    /// Adds a row.
+    pub(super) fn push(&mut self, parent: ScanDir, dir: ScanDir, name: &CStr, meta: Meta) {
+        if self.chunk.rows.capacity() == 0 {
+            self.chunk.rows.reserve_exact(CHUNK_ROWS);
+            self.chunk.names.reserve_exact(CHUNK_NAMES);
+        }
+        self.chunk.push(parent, dir, name.to_bytes(), meta);
+        if self.chunk.rows.len() == CHUNK_ROWS {
+            self.flush();
+        }
+    }
+
+    /// Hands the chunk out if it is old.
+    pub(super) fn flush_if_old(&mut self) {
+        if self.sent.elapsed() >= CHUNK_AGE {
+            self.flush();
+        }
+    }
+
+    /// Hands out what there is.
+    pub(super) fn flush(&mut self) {
+        self.sent = Instant::now();
+        if self.chunk.rows.is_empty() {
+            return;
+        }
+        let mut chunk = std::mem::take(&mut self.chunk);
+        if chunk.rows.len() < CHUNK_ROWS / 2 {
+            chunk.rows.shrink_to_fit();
+            chunk.names.shrink_to_fit();
+        }
+        (self.sink)(chunk);
+    }
+}

@@ -1,0 +1,44 @@
+//! Names of methods and notifications.
+
+/// Handshake: protocol version, limits, capabilities.
+pub const HELLO: &str = "hello";
+/// Search files.
+pub const FIND: &str = "find";
+/// Biggest folders.
+pub const DU: &str = "du";
+/// Counts and bytes per group.
+pub const STATS: &str = "stats";
+/// Files of equal content.
+pub const DUPES: &str = "dupes";
+/// Register a source.
+pub const ADD: &str = "add";
+/// Unregister a source.
+pub const FORGET: &str = "forget";
+/// Registered sources.
+pub const LIST: &str = "list";
+/// State of the daemon and its sources.
+pub const STATUS: &str = "status";
+/// Scan sources anew.
+pub const REFRESH: &str = "refresh";
+/// Effective configuration.
+pub const CONFIG: &str = "config";
+/// Stop a running request of the same connection.
+pub const CANCEL: &str = "cancel";
+/// Begin to receive notifications of a topic.
+pub const SUBSCRIBE: &str = "subscribe";
+/// Stop receiving them.
+pub const UNSUBSCRIBE: &str = "unsubscribe";
+/// End the daemon.
+pub const SHUTDOWN: &str = "shutdown";
+
+/// Every method, in the order of `hello`'s capabilities.
+pub const ALL: [&str; 15] = [
+    HELLO, FIND, DU, STATS, DUPES, ADD, FORGET, LIST, STATUS, REFRESH, CONFIG, CANCEL, SUBSCRIBE, UNSUBSCRIBE, SHUTDOWN,
+];
+
+/// Notification: rows of a running request.
+pub const ROWS: &str = "rows";
+/// Notification: a scan goes on ([`crate::answer::ScanProgress`]), for subscribers.
+pub const PROGRESS: &str = "progress";
+/// Notification: a request goes on ([`crate::answer::RequestProgress`]), for who asked it.
+pub const REQUEST_PROGRESS: &str = "request_progress";

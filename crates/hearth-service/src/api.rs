@@ -1,0 +1,369 @@
+//! Requests and answers of the product's operations, as plain typed values.
+//!
+//! Faces convert these to and from their wire format; nothing here serialises. Paths are absolute
+//! bytes. An operation over several sources answers as one.
+
+use hearth_core::UnixNanos;
+use hearth_files::engine::Explain;
+use hearth_files::index::{Body, RowId};
+use std::sync::Arc;
+
+/// Name of a source: unique, stable, shown to users.
+pub type SourceName = String;
+
+/// `find`: search files.
+#[derive(Clone, Debug, Default)]
+pub struct FindRequest {
+    /// Query text (bytes: names need not be Unicode).
+    pub query: Vec<u8>,
+    /// Folder that relative paths in the query start from; absolute.
+    pub cwd: Option<Vec<u8>>,
+    /// Only below these absolute folders; empty = every source.
+    pub within: Vec<Vec<u8>>,
+    /// Sort keys as text (`size:desc,name`); empty = path.
+    pub sort: String,
+    /// Most rows to deliver; `None` = all.
+    pub limit: Option<u64>,
+    /// Continue after an earlier page: that answer's `cursor`.
+    pub cursor: Option<String>,
+    /// Whether the exact total is wanted even where it costs more than the page.
+    pub total: bool,
+    /// Deliver no rows, only the total.
+    pub count_only: bool,
+    /// Describe how the answer was found.
+    pub explain: bool,
+}
+
+/// Rows of one source, delivered in answer order. Bodies are shared: render, do not keep.
+pub struct Rows<'a> {
+    /// The source that holds the rows.
+    pub source: &'a SourceName,
+    /// The instant of the source that is answered from.
+    pub body: &'a Arc<Body>,
+    /// Rows of `body`, in answer order.
+    pub rows: &'a [RowId],
+}
+
+/// Receiver of rows. An error ends the operation early and is not an error of the operation.
+pub trait RowSink {
+    /// Takes the next rows of the answer.
+    fn rows(&mut self, rows: Rows<'_>) -> Result<(), SinkClosed>;
+}
+
+/// The receiver went away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SinkClosed;
+
+/// How good one source's part of an answer is.
+#[derive(Clone, Debug)]
+pub struct SourceMeta {
+    /// The source.
+    pub source: SourceName,
+    /// Generation of the body answered from.
+    pub generation: u64,
+    /// Opaque position in the source's change feed.
+    pub clock: String,
+    /// Age of the body, milliseconds.
+    pub age_ms: u64,
+    /// True if changes after the body's clock may be missing.
+    pub stale: bool,
+    /// True if every entry of the source is in the body (false while the first scan runs).
+    pub complete: bool,
+    /// Why it is stale or incomplete, in plain words; empty if neither.
+    pub why: String,
+}
+
+/// End of a `find`.
+#[derive(Clone, Debug)]
+pub struct FindSummary {
+    /// Exact number of matching entries; `None` if it was not asked for and did not fall out.
+    pub matched: Option<u64>,
+    /// Rows delivered.
+    pub shown: u64,
+    /// Time in the service, microseconds.
+    pub elapsed_us: u64,
+    /// One per source touched.
+    pub sources: Vec<SourceMeta>,
+    /// Where to continue, if there is more.
+    pub cursor: Option<String>,
+    /// Per source, if asked for.
+    pub explain: Vec<(SourceName, Explain)>,
+}
+
+/// `du`: biggest folders below a folder.
+#[derive(Clone, Debug, Default)]
+pub struct DuRequest {
+    /// Absolute folder; `None` = every source's root.
+    pub path: Option<Vec<u8>>,
+    /// Levels below the folder to list (1 = its direct folders).
+    pub depth: u32,
+    /// Most rows, biggest first.
+    pub limit: usize,
+    /// Order by allocated bytes instead of logical size.
+    pub by_allocated: bool,
+}
+
+/// Totals of one folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DuRow {
+    /// Absolute path.
+    pub path: Vec<u8>,
+    /// Sum of sizes of all non-folders below, each directory entry counted.
+    pub tree_size: u64,
+    /// Sum of allocated bytes below, folders included.
+    pub tree_allocated: u64,
+    /// Entries below.
+    pub descendants: u64,
+    /// The source.
+    pub source: SourceName,
+}
+
+/// Answer of `du`; rows begin with the asked folder itself.
+#[derive(Clone, Debug)]
+pub struct DuAnswer {
+    /// The asked folders, then the biggest below, biggest first.
+    pub rows: Vec<DuRow>,
+    /// One per source touched.
+    pub sources: Vec<SourceMeta>,
+    /// Time in the service, microseconds.
+    pub elapsed_us: u64,
+}
+
+/// What `stats` groups by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatsBy {
+    /// Extension.
+    Ext,
+    /// Kind of entry.
+    Type,
+    /// Size class (powers of ten).
+    Size,
+    /// Age class of the modification time.
+    Age,
+    /// Owner.
+    Owner,
+    /// Top folder below each asked root.
+    Folder,
+}
+
+/// `stats`: counts and bytes per group.
+#[derive(Clone, Debug)]
+pub struct StatsRequest {
+    /// Grouping.
+    pub by: StatsBy,
+    /// Only entries that match this query; empty = all.
+    pub query: Vec<u8>,
+    /// Folder that relative paths in the query start from; absolute.
+    pub cwd: Option<Vec<u8>>,
+    /// Only below these absolute folders; empty = every source.
+    pub within: Vec<Vec<u8>>,
+    /// Most groups, largest bytes first (classes: natural order).
+    pub limit: usize,
+}
+
+/// One group of `stats`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatsRow {
+    /// Name of the group (bytes: extensions and folders need not be Unicode). Extensions are folded,
+    /// none is empty; folders form the group `/` where groups are about files (extension, size).
+    pub key: Vec<u8>,
+    /// Entries.
+    pub entries: u64,
+    /// Sum of logical sizes of non-folders.
+    pub size: u64,
+    /// Sum of allocated bytes.
+    pub allocated: u64,
+}
+
+/// Answer of `stats`.
+#[derive(Clone, Debug)]
+pub struct StatsAnswer {
+    /// Groups in order.
+    pub rows: Vec<StatsRow>,
+    /// Number of groups before the limit.
+    pub groups: u64,
+    /// Everything that matched, over all groups.
+    pub total: StatsRow,
+    /// One per source touched.
+    pub sources: Vec<SourceMeta>,
+    /// Time in the service, microseconds.
+    pub elapsed_us: u64,
+}
+
+/// `dupes`: files of equal content.
+#[derive(Clone, Debug)]
+pub struct DupesRequest {
+    /// Only entries that match this query; empty = all.
+    pub query: Vec<u8>,
+    /// Folder that relative paths in the query start from; absolute.
+    pub cwd: Option<Vec<u8>>,
+    /// Only below these absolute folders; empty = every source.
+    pub within: Vec<Vec<u8>>,
+    /// Smallest size to consider, bytes (at least 1).
+    pub min_size: u64,
+    /// Most bytes to read from disk in all; 0 = the configured budget. The answer says when it was
+    /// spent.
+    pub read_budget: u64,
+    /// Most groups, most wasted bytes first.
+    pub limit: usize,
+}
+
+/// One set of files with equal content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DupeGroup {
+    /// Size of each, bytes.
+    pub size: u64,
+    /// BLAKE3 of the content, hex.
+    pub hash: String,
+    /// Absolute paths, ordered; one inode appears once, under its first path.
+    pub paths: Vec<Vec<u8>>,
+}
+
+/// Progress of a long operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Units done.
+    pub done: u64,
+    /// Units in all, if known.
+    pub total: Option<u64>,
+    /// What is counted.
+    pub unit: &'static str,
+}
+
+/// Answer of `dupes`.
+#[derive(Clone, Debug)]
+pub struct DupesAnswer {
+    /// Groups, most wasted bytes first.
+    pub groups: Vec<DupeGroup>,
+    /// Groups before the limit.
+    pub groups_total: u64,
+    /// Bytes that would be freed by keeping one file of each group.
+    pub wasted: u64,
+    /// Bytes read from disk.
+    pub read: u64,
+    /// False if the read budget ended before everything was compared.
+    pub exhaustive: bool,
+    /// Files that could not be read or changed meanwhile.
+    pub unreadable: u64,
+    /// One per source touched.
+    pub sources: Vec<SourceMeta>,
+    /// Time in the service, microseconds.
+    pub elapsed_us: u64,
+}
+
+/// A registered source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceInfo {
+    /// Number, stable while registered.
+    pub id: u64,
+    /// Unique name.
+    pub name: SourceName,
+    /// `volume`.
+    pub kind: &'static str,
+    /// Absolute root.
+    pub root: Vec<u8>,
+}
+
+/// Health of a source's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// Never built.
+    Empty,
+    /// First body under way.
+    Loading,
+    /// Body holds everything up to its clock.
+    Fresh,
+    /// Body serves while a newer one is made.
+    Rebuilding,
+    /// Last attempt failed; the last good body, if any, still serves.
+    Failed,
+}
+
+impl Health {
+    /// The word that faces show.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Health::Empty => "empty",
+            Health::Loading => "loading",
+            Health::Fresh => "fresh",
+            Health::Rebuilding => "rebuilding",
+            Health::Failed => "failed",
+        }
+    }
+}
+
+/// One source in `status`.
+#[derive(Clone, Debug)]
+pub struct ShardStatus {
+    /// The source.
+    pub source: SourceInfo,
+    /// State of its body.
+    pub health: Health,
+    /// Generation of the published body; 0 = none.
+    pub generation: u64,
+    /// Opaque clock of the body.
+    pub clock: String,
+    /// Age of the body, milliseconds.
+    pub age_ms: u64,
+    /// Entries in the body.
+    pub rows: u64,
+    /// Heap bytes of the body.
+    pub resident_bytes: u64,
+    /// Entries seen by the running scan, if one runs.
+    pub scanning: Option<ScanProgress>,
+    /// Outcome of the last finished scan.
+    pub last_scan: Option<ScanOutcome>,
+    /// When a query last read it.
+    pub last_query_ns: Option<UnixNanos>,
+    /// Queries that read it.
+    pub queries_total: u64,
+    /// Times its body was built anew after the first.
+    pub rebuilds_total: u64,
+    /// When the last good body was published.
+    pub last_good_ns: Option<UnixNanos>,
+    /// Last error, if the last attempt failed.
+    pub last_error: Option<String>,
+}
+
+/// A running scan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScanProgress {
+    /// Entries seen.
+    pub entries: u64,
+    /// Milliseconds since it began.
+    pub elapsed_ms: u64,
+}
+
+/// A finished scan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScanOutcome {
+    /// Entries found.
+    pub entries: u64,
+    /// Milliseconds of the walk.
+    pub scan_ms: u64,
+    /// Milliseconds of building the index after the walk.
+    pub build_ms: u64,
+    /// Directories or entries that permissions kept closed.
+    pub denied: u64,
+    /// Entries that vanished while being read.
+    pub vanished: u64,
+    /// Other errors.
+    pub failed: u64,
+    /// The first few problems, in words.
+    pub samples: Vec<String>,
+    /// Mounts below the root that are other volumes or virtual, and excluded folders.
+    pub skipped: Vec<String>,
+}
+
+/// `status`.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// Since the service began, seconds.
+    pub uptime_s: u64,
+    /// Queries answered.
+    pub queries_total: u64,
+    /// Heap bytes of all bodies.
+    pub resident_bytes: u64,
+    /// One per source.
+    pub shards: Vec<ShardStatus>,
+}

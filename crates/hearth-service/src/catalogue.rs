@@ -1,0 +1,254 @@
+//! What the service holds at this instant: every source with its state and its index body.
+//!
+//! The catalogue is immutable and published by pointer swap. A reader loads it once and works on
+//! that instant, whatever is published meanwhile; it never takes a lock. Writers change one source
+//! at a time under a lock and wake whoever waits for a change. Generations of a source only grow.
+
+use crate::api::{Health, ScanOutcome, SourceInfo};
+use crate::run::ScanRun;
+use arc_swap::{ArcSwap, ArcSwapOption};
+use hearth_core::UnixNanos;
+use hearth_files::index::Body;
+use hearth_files::scan::Skipped;
+use parking_lot::{Condvar, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// A source's identity and the few things of it that change without a publication.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) info: SourceInfo,
+    /// The root without trailing slash, as index bodies have it.
+    pub(crate) root: Vec<u8>,
+    /// The scan that runs now.
+    pub(crate) run: ArcSwapOption<ScanRun>,
+    /// Whether a query already waited in vain for a first body.
+    pub(crate) waited: AtomicBool,
+    queries: AtomicU64,
+    last_query_ns: AtomicI64,
+}
+
+impl Source {
+    pub(crate) fn new(info: SourceInfo) -> Self {
+        let root = if info.root == b"/" { Vec::new() } else { info.root.clone() };
+        Self {
+            info,
+            root,
+            run: ArcSwapOption::empty(),
+            waited: AtomicBool::new(false),
+            queries: AtomicU64::new(0),
+            last_query_ns: AtomicI64::new(0),
+        }
+    }
+
+    /// Notes that a query read this source.
+    pub(crate) fn touch(&self, now_ns: UnixNanos) {
+        self.queries.fetch_add(1, Ordering::Relaxed);
+        self.last_query_ns.fetch_max(now_ns, Ordering::Relaxed);
+    }
+
+    /// Queries that read this source, and when the last one did.
+    pub(crate) fn queries(&self) -> (u64, Option<UnixNanos>) {
+        let last = self.last_query_ns.load(Ordering::Relaxed);
+        (self.queries.load(Ordering::Relaxed), (last != 0).then_some(last))
+    }
+}
+
+/// A published body and when it was true.
+pub(crate) struct Published {
+    pub(crate) body: Arc<Body>,
+    pub(crate) generation: u64,
+    /// Whether the scan had ended.
+    pub(crate) complete: bool,
+    /// When the scan began: changes before that are in the body.
+    pub(crate) began: Instant,
+    /// The same by the wall clock.
+    pub(crate) began_ns: UnixNanos,
+    /// When it was published.
+    pub(crate) at: Instant,
+    /// How long the index was being built.
+    pub(crate) built_in: Duration,
+    /// Device the root was on.
+    pub(crate) device: u64,
+    /// Folders that the scan did not enter; empty while it runs.
+    pub(crate) skipped: Vec<Skipped>,
+    /// Heap bytes of the body.
+    pub(crate) resident_bytes: u64,
+}
+
+impl Published {
+    /// Opaque position: which publication of which scan.
+    pub(crate) fn clock(&self) -> String {
+        format!("scan:{}:{}", self.generation, self.began_ns)
+    }
+}
+
+/// The state of one source at one instant.
+#[derive(Clone)]
+pub(crate) struct Shard {
+    pub(crate) source: Arc<Source>,
+    pub(crate) health: Health,
+    pub(crate) published: Option<Arc<Published>>,
+    pub(crate) last_scan: Option<Arc<ScanOutcome>>,
+    pub(crate) last_good_ns: Option<UnixNanos>,
+    pub(crate) last_error: Option<Arc<str>>,
+    pub(crate) retry_at: Option<Instant>,
+    /// Attempts that failed since the last one that did not.
+    pub(crate) failures: u32,
+    pub(crate) rebuilds_total: u64,
+}
+
+impl Shard {
+    /// A source that nothing is known of.
+    pub(crate) fn new(info: SourceInfo) -> Self {
+        Self {
+            source: Arc::new(Source::new(info)),
+            health: Health::Empty,
+            published: None,
+            last_scan: None,
+            last_good_ns: None,
+            last_error: None,
+            retry_at: None,
+            failures: 0,
+            rebuilds_total: 0,
+        }
+    }
+
+    /// Number of the source.
+    pub(crate) fn id(&self) -> u64 {
+        self.source.info.id
+    }
+
+    /// True if a finished scan serves.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.published.as_ref().is_some_and(|published| published.complete)
+    }
+
+    /// Generation of the published body; 0 = none.
+    pub(crate) fn generation(&self) -> u64 {
+        self.published.as_ref().map_or(0, |published| published.generation)
+    }
+
+    /// True if a scan runs or waits.
+    pub(crate) fn is_busy(&self) -> bool {
+        matches!(self.health, Health::Empty | Health::Loading | Health::Rebuilding)
+    }
+}
+
+/// Every source at one instant, ordered by number.
+pub(crate) type Shards = Vec<Arc<Shard>>;
+
+/// The published state of all sources.
+#[derive(Default)]
+pub(crate) struct Catalogue {
+    shards: ArcSwap<Shards>,
+    /// Number of changes so far; also the writers' lock.
+    changes: Mutex<u64>,
+    changed: Condvar,
+}
+
+impl Catalogue {
+    /// The sources now.
+    pub(crate) fn load(&self) -> Arc<Shards> {
+        self.shards.load_full()
+    }
+
+    /// One source now.
+    pub(crate) fn get(&self, id: u64) -> Option<Arc<Shard>> {
+        self.shards.load().iter().find(|shard| shard.id() == id).cloned()
+    }
+
+    /// Adds a source.
+    pub(crate) fn insert(&self, info: SourceInfo) {
+        self.write(|shards| shards.push(Arc::new(Shard::new(info))));
+    }
+
+    /// Takes a source out and returns it as it was.
+    pub(crate) fn remove(&self, id: u64) -> Option<Arc<Shard>> {
+        self.write(|shards| {
+            let at = shards.iter().position(|shard| shard.id() == id)?;
+            Some(shards.remove(at))
+        })
+    }
+
+    /// Changes one source and returns what it became; `None` if it was forgotten meanwhile.
+    pub(crate) fn update(&self, id: u64, change: impl FnOnce(&mut Shard)) -> Option<Arc<Shard>> {
+        self.write(|shards| {
+            let shard = shards.iter_mut().find(|shard| shard.id() == id)?;
+            change(Arc::make_mut(shard));
+            Some(Arc::clone(shard))
+        })
+    }
+
+    /// Number of changes so far.
+    pub(crate) fn changes(&self) -> u64 {
+        *self.changes.lock()
+    }
+
+    /// Waits until there were more than `seen` changes or time is over; returns their number.
+    pub(crate) fn wait_change(&self, seen: u64, timeout: Duration) -> u64 {
+        let mut changes = self.changes.lock();
+        let until = Instant::now() + timeout;
+        while *changes <= seen && !self.changed.wait_until(&mut changes, until).timed_out() {}
+        *changes
+    }
+
+    /// Wakes everybody who waits for a change.
+    pub(crate) fn notify(&self) {
+        self.write(|_| ());
+    }
+
+    fn write<R>(&self, change: impl FnOnce(&mut Shards) -> R) -> R {
+        let mut changes = self.changes.lock();
+        let mut shards = Vec::clone(&self.shards.load());
+        let result = change(&mut shards);
+        self.shards.store(Arc::new(shards));
+        *changes += 1;
+        self.changed.notify_all();
+        result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    fn info(id: u64) -> SourceInfo {
+        SourceInfo { id, name: format!("s{id}"), kind: "volume", root: format!("/s{id}").into_bytes() }
+    }
+
+    #[test]
+    fn a_reader_keeps_its_instant() {
+        let catalogue = Catalogue::default();
+        catalogue.insert(info(1));
+        let before = catalogue.load();
+        catalogue.update(1, |shard| shard.health = Health::Loading);
+        assert_eq!(before[0].health, Health::Empty);
+        assert_eq!(catalogue.load()[0].health, Health::Loading);
+    }
+
+    #[test]
+    fn a_forgotten_source_is_not_brought_back() {
+        let catalogue = Catalogue::default();
+        catalogue.insert(info(1));
+        catalogue.insert(info(2));
+        assert_eq!(catalogue.remove(1).unwrap().id(), 1);
+        assert!(catalogue.update(1, |shard| shard.failures = 9).is_none());
+        assert!(catalogue.remove(1).is_none());
+        assert_eq!(catalogue.load().len(), 1);
+    }
+
+    #[test]
+    fn waiting_ends_with_a_change_or_in_time() {
+        let catalogue = Catalogue::default();
+        let seen = catalogue.changes();
+        assert_eq!(catalogue.wait_change(seen, Duration::from_millis(1)), seen);
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| catalogue.wait_change(seen, Duration::from_secs(600)));
+            catalogue.insert(info(1));
+            assert!(waiter.join().unwrap() > seen);
+        });
+    }
+}

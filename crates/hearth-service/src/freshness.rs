@@ -1,0 +1,79 @@
+//! How good the part of an answer is that comes from one source, in numbers and words.
+//!
+//! Without a live feed nobody can say that a body still holds everything. A body is called stale
+//! once it is older than the configured grace, or when the attempt to renew it failed; its age is
+//! always told.
+
+use crate::api::{Health, SourceMeta};
+use crate::catalogue::{Published, Shard};
+use crate::run::millis;
+use std::time::Duration;
+
+/// Describes the body that was answered from; `None` = nothing was there.
+pub(crate) fn describe(shard: &Shard, published: Option<&Published>, grace: Duration) -> SourceMeta {
+    let age = published.map_or(Duration::ZERO, |published| published.began.elapsed());
+    let complete = published.is_some_and(|published| published.complete);
+    let error = shard.last_error.as_ref();
+    let why = match error {
+        Some(error) => Some(format!("the last scan failed: {error}")),
+        None if complete && age > grace => Some(format!("scanned {} ago; no live change feed", words(age))),
+        None => None,
+    };
+    SourceMeta {
+        source: shard.source.info.name.clone(),
+        generation: published.map_or(0, |published| published.generation),
+        clock: published.map_or_else(String::new, Published::clock),
+        age_ms: millis(age),
+        stale: why.is_some(),
+        complete,
+        why: why.or_else(|| (!complete).then(|| incomplete(shard))).unwrap_or_default(),
+    }
+}
+
+fn incomplete(shard: &Shard) -> String {
+    match (shard.source.run.load().as_ref(), shard.health) {
+        (Some(run), _) => format!("first scan under way, {} entries so far", run.entries()),
+        (None, Health::Empty) => "waits for its first scan".to_owned(),
+        (None, _) => "first scan under way".to_owned(),
+    }
+}
+
+/// A time span in its largest unit.
+fn words(span: Duration) -> String {
+    match span.as_secs() {
+        seconds @ ..120 => format!("{seconds} s"),
+        seconds @ ..7200 => format!("{} min", seconds / 60),
+        seconds @ ..172_800 => format!("{} h", seconds / 3600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::SourceInfo;
+
+    fn shard() -> Shard {
+        Shard::new(SourceInfo { id: 1, name: "a".into(), kind: "volume", root: b"/a".to_vec() })
+    }
+
+    #[test]
+    fn nothing_there_is_incomplete_but_not_stale() {
+        let meta = describe(&shard(), None, Duration::from_secs(300));
+        assert_eq!((meta.generation, meta.stale, meta.complete), (0, false, false));
+        assert_eq!(meta.why, "waits for its first scan");
+    }
+
+    #[test]
+    fn a_failed_attempt_is_the_reason() {
+        let shard = Shard { last_error: Some("disk on fire".into()), health: Health::Failed, ..shard() };
+        let meta = describe(&shard, None, Duration::from_secs(300));
+        assert!(meta.stale && meta.why.contains("disk on fire"));
+    }
+
+    #[test]
+    fn spans_are_told_in_their_largest_unit() {
+        let words = |seconds| words(Duration::from_secs(seconds));
+        assert_eq!([words(119), words(600), words(7200), words(200_000)], ["119 s", "10 min", "2 h", "2 days"]);
+    }
+}
