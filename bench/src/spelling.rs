@@ -24,7 +24,7 @@ impl Default for Spelling {
 
 impl Spelling {
     pub(crate) fn random(random: &mut Random) -> Self {
-        if random.below(2) == 0 {
+        if random.below(15) < 7 {
             return Self::default();
         }
         let mut becomes: Box<[u8; 256]> = Box::new(std::array::from_fn(|byte| byte as u8));

@@ -9,8 +9,21 @@ use std::ffi::OsString;
 
 /// Every command word. A test holds it equal to what the parser knows.
 pub(crate) const COMMANDS: [&str; 15] = [
-    "find", "du", "dupes", "stats", "add", "forget", "list", "status", "refresh", "daemon", "rpc", "config",
-    "completions", "man", "help",
+    "find",
+    "du",
+    "dupes",
+    "stats",
+    "add",
+    "forget",
+    "list",
+    "status",
+    "refresh",
+    "daemon",
+    "rpc",
+    "config",
+    "completions",
+    "man",
+    "help",
 ];
 
 /// Options that may stand before a command and take no value.
@@ -19,13 +32,13 @@ const LEADING: [&str; 2] = ["--json", "--no-daemon"];
 const LEADING_WITH_VALUE: [&str; 2] = ["--color", "--timeout"];
 
 /// Parses the arguments of the process, the program's name first.
-pub(crate) fn parse(args: Vec<OsString>) -> Result<Command, clap::Error> {
-    match route(&args) {
+pub(crate) fn parse(args: &[OsString]) -> Result<Command, clap::Error> {
+    match route(args) {
         Route::Search { skip } => {
             let words = args.iter().take(1).chain(args.iter().skip(skip));
             FindOnly::try_parse_from(words).map(|only| Command::Find(Box::new(only.find)))
         }
-        Route::Command { at } => Cli::try_parse_from(command_first(args, at)).map(|cli| cli.command),
+        Route::Command { at } => Cli::try_parse_from(command_first(args.to_vec(), at)).map(|cli| cli.command),
     }
 }
 
@@ -74,8 +87,10 @@ fn command_first(mut args: Vec<OsString>, at: usize) -> Vec<OsString> {
 
 /// The command that a search for `word` may have been meant as: one edit away, or an exact prefix.
 pub(crate) fn meant_command(word: &[u8]) -> Option<&'static str> {
-    let word = std::str::from_utf8(word).ok().filter(|word| word.len() >= 3)?;
-    COMMANDS.into_iter().find(|command| *command != word && (command.starts_with(word) || is_one_edit(command, word)))
+    let word = std::str::from_utf8(word).ok().filter(|word| word.len() >= 3 && !COMMANDS.contains(word))?;
+    let mut commands = COMMANDS.into_iter();
+    let by_start = commands.clone().find(|command| command.starts_with(word));
+    by_start.or_else(|| commands.find(|command| is_one_edit(command, word)))
 }
 
 /// True if one letter more, less, other, or two swapped neighbours turn `a` into `b`.
@@ -134,17 +149,17 @@ mod tests {
 
     #[test]
     fn leading_options_reach_their_command() {
-        assert!(matches!(parse(words("--json status")), Ok(Command::Status(args)) if args.json));
-        assert!(matches!(parse(words("--json find x")), Ok(Command::Find(args)) if args.form.json));
-        assert!(matches!(parse(words("--json x")), Ok(Command::Find(args)) if args.form.json));
+        assert!(matches!(parse(&words("--json status")), Ok(Command::Status(args)) if args.json));
+        assert!(matches!(parse(&words("--json find x")), Ok(Command::Find(args)) if args.form.json));
+        assert!(matches!(parse(&words("--json x")), Ok(Command::Find(args)) if args.form.json));
     }
 
     #[test]
     fn a_search_takes_its_words_and_options_in_any_order() {
-        let Ok(Command::Find(args)) = parse(words("a -n 3 b --in . c")) else { panic!("not a search") };
+        let Ok(Command::Find(args)) = parse(&words("a -n 3 b --in . c")) else { panic!("not a search") };
         assert_eq!(args.query.terms, ["a", "b", "c"]);
         assert_eq!(args.order.limit, Some(3));
-        let Ok(Command::Find(args)) = parse(words("-- status -x")) else { panic!("not a search") };
+        let Ok(Command::Find(args)) = parse(&words("-- status -x")) else { panic!("not a search") };
         assert_eq!(args.query.terms, ["status", "-x"]);
     }
 
@@ -152,19 +167,27 @@ mod tests {
     fn bytes_that_are_no_text_are_searched_for() {
         use std::os::unix::ffi::OsStringExt as _;
         let args = vec!["hearth".into(), OsString::from_vec(b"\xff".to_vec())];
-        assert!(matches!(parse(args), Ok(Command::Find(_))));
+        assert!(matches!(parse(&args), Ok(Command::Find(_))));
     }
 
     #[test]
     fn conflicts_are_refused() {
-        for args in ["x --json --csv", "x --count -l", "x -0 --csv", "x -r -F", "x --format a --json", "x -n -1"] {
-            assert!(parse(words(args)).is_err(), "{args}");
+        for args in
+            ["x --json --csv", "x --count -l", "x -0 --csv", "x -r -F", "x --format a --json", "x -n -1"]
+        {
+            assert!(parse(&words(args)).is_err(), "{args}");
         }
     }
 
     #[test]
     fn slips_are_recognised() {
-        for (word, command) in [("sttaus", "status"), ("statu", "status"), ("statuss", "status"), ("lisr", "list"), ("comp", "completions")] {
+        for (word, command) in [
+            ("sttaus", "status"),
+            ("statu", "status"),
+            ("statuss", "status"),
+            ("lisr", "list"),
+            ("comp", "completions"),
+        ] {
             assert_eq!(meant_command(word.as_bytes()), Some(command), "{word}");
         }
         for word in ["li", "report", "status", "\u{e9}t"] {

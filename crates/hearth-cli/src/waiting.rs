@@ -1,4 +1,4 @@
-//! Waiting for sources to be read, with progress; and the first source of a new user.
+//! Waiting for sources to be read, with progress.
 //!
 //! The daemon's `status` is asked again and again, at growing intervals: it costs microseconds, needs
 //! no state on either side, and sees every way a scan can end.
@@ -6,19 +6,17 @@
 use crate::console::Console;
 use crate::exit::Done;
 use crate::failure::{Failure, Stop};
-use crate::reach::refused;
+use crate::reach::{Reached, refused};
 use crate::text::{quote, size};
 use hearth_client::{CallError, Client};
-use hearth_protocol::answer::{Shard, Summary};
-use hearth_protocol::params::AddParams;
-use hearth_protocol::{Code, RpcError};
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt as _;
+use hearth_protocol::answer::{Shard, SourceMeta, Summary};
+use hearth_protocol::params::FindParams;
+use hearth_protocol::{Code, RpcError, method};
 use std::time::{Duration, Instant};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
-/// How long a search waits for a source that it had to add, or that has nothing to show yet.
+/// How long a question waits for a source that has nothing to show yet.
 const FIRST_ANSWER: Duration = Duration::from_secs(10);
 
 /// Returns when every shard that `unfinished` holds for is done, or with `false` at the deadline.
@@ -67,7 +65,9 @@ pub(crate) fn for_sources(
     };
     if !until_read(client, console, deadline(timeout_ms), &unfinished)? {
         let error = RpcError::new(Code::TimedOut, "the time is over and the sources are still being read");
-        return Err(Failure::from(error).hint("they go on being read; `hearth status` shows how far they are").into());
+        return Err(Failure::from(error)
+            .hint("they go on being read; `hearth status` shows how far they are")
+            .into());
     }
     let status = client.status().map_err(refused)?;
     match status.shards.iter().find(|shard| known(shard).is_some() && shard.health == "failed") {
@@ -78,12 +78,40 @@ pub(crate) fn for_sources(
 
 fn could_not_read(shard: &Shard) -> Stop {
     let why = shard.last_error.as_deref().unwrap_or("no reason was given");
-    let error = RpcError::new(Code::BuildFailed, format!("cannot read {}: {why}", quote::visible(&shard.root.0)));
+    let error =
+        RpcError::new(Code::BuildFailed, format!("cannot read {}: {why}", quote::visible(&shard.root.0)));
     Failure::from(error.with("source", shard.name.as_str())).into()
 }
 
-/// Asks a question of the sources. If there is no source at all, adds the first one and asks again; if
-/// there is nothing to answer from yet, waits a little for the running scan.
+/// Readies the sources for a question: says so if there are none yet, and with `wait` reads them first,
+/// those that `concerned` holds for.
+pub(crate) fn prepare(
+    reached: &mut Reached,
+    console: &mut Console,
+    wait: bool,
+    timeout_ms: Option<u64>,
+    concerned: &dyn Fn(&Shard) -> bool,
+) -> Result<(), Stop> {
+    let client = &mut reached.client;
+    if (reached.is_new || wait) && client.list().map_err(refused)?.is_empty() {
+        let first =
+            if rustix::process::geteuid().is_root() { "the root file system" } else { "the home directory" };
+        console.notes.say(&format!("nothing is indexed yet; adding {first}"));
+        if wait {
+            // Any question makes the daemon add it. Its answer comes too early to be of use.
+            let question = FindParams { count: true, ..FindParams::default() };
+            client.call::<_, Summary>(method::FIND, &question).map_err(refused)?;
+        }
+    }
+    if wait {
+        let unfinished = |shard: &Shard| concerned(shard) && is_being_read(shard);
+        until_read(client, console, deadline(timeout_ms), &unfinished)?;
+    }
+    Ok(())
+}
+
+/// Asks a question of the sources. An answer without a row from a source that is still being read says
+/// nothing: it is asked again as more has been read, for a limited time.
 pub(crate) fn ask<T>(
     client: &mut Client,
     console: &mut Console,
@@ -93,45 +121,43 @@ pub(crate) fn ask<T>(
     let limit = Instant::now() + timeout_ms.map_or(FIRST_ANSWER, Duration::from_millis);
     loop {
         match question(client, console) {
-            Ok((_, summary)) if summary.meta.is_empty() && adopt_first(client, console, limit)? => {}
-            Err(CallError::Rpc(error)) if error.is(Code::UnknownSource) && adopt_first(client, console, limit)? => {}
-            Err(CallError::Rpc(error)) if error.is(Code::NotReady) && Instant::now() < limit => {
-                pause_for(client, console, limit)?;
-            }
+            Ok((_, summary))
+                if is_empty(&summary) && more_is_read(client, console, limit, &summary.meta)? => {}
+            Err(CallError::Rpc(error))
+                if error.is(Code::NotReady) && first_is_read(client, console, limit)? => {}
             Ok(answer) => return Ok(answer),
             Err(error) => return Err(refused(error)),
         }
     }
 }
 
-fn pause_for(client: &mut Client, console: &mut Console, limit: Instant) -> Result<(), Stop> {
+fn is_empty(summary: &Summary) -> bool {
+    summary.shown == 0 && summary.matched.unwrap_or(0) == 0 && summary.meta.iter().any(|meta| !meta.complete)
+}
+
+/// Waits until more of an incomplete source can be searched than was answered from; false if nothing comes.
+fn more_is_read(
+    client: &mut Client,
+    console: &mut Console,
+    limit: Instant,
+    answered: &[SourceMeta],
+) -> Result<bool, Stop> {
+    let incomplete = |shard: &Shard| answered.iter().find(|meta| meta.source == shard.name && !meta.complete);
+    let is_newer = |shard: &Shard| incomplete(shard).is_some_and(|meta| shard.generation > meta.generation);
+    let unfinished = |shard: &Shard| incomplete(shard).is_some() && is_being_read(shard) && !is_newer(shard);
+    until_read(client, console, Some(limit), &unfinished)?;
+    Ok(client.status().map_err(refused)?.shards.iter().any(is_newer))
+}
+
+/// Waits until everything that is being read has something to show; false if nothing is being read.
+fn first_is_read(client: &mut Client, console: &mut Console, limit: Instant) -> Result<bool, Stop> {
+    let status = client.status().map_err(refused)?;
+    if Instant::now() >= limit || !status.shards.iter().any(is_being_read) {
+        return Ok(false);
+    }
     std::thread::sleep(FIRST_PAUSE);
-    let unready = |shard: &Shard| is_being_read(shard) && shard.generation == 0;
-    until_read(client, console, Some(limit), &unready).map(|_| ())
-}
-
-/// Adds the home directory (root: the root file system) if there is no source, and gives it time to be
-/// read. False if there are sources.
-fn adopt_first(client: &mut Client, console: &mut Console, limit: Instant) -> Result<bool, Stop> {
-    if !client.list().map_err(refused)?.is_empty() {
-        return Ok(false);
-    }
-    let Some(root) = first_root() else {
-        return Ok(false);
-    };
-    console.notes.say(&format!("nothing is indexed yet; adding {}", quote::visible(&root)));
-    let mut params = AddParams::default();
-    params.set_path(root);
-    client.add(&params, &mut |_| Ok(())).map_err(refused)?;
-    until_read(client, console, Some(limit), &is_being_read)?;
+    until_read(client, console, Some(limit), &|shard| is_being_read(shard) && shard.generation == 0)?;
     Ok(true)
-}
-
-fn first_root() -> Option<Vec<u8>> {
-    if rustix::process::geteuid().is_root() {
-        return Some(b"/".to_vec());
-    }
-    std::env::var_os("HOME").filter(|home| !home.is_empty()).map(OsString::into_vec)
 }
 
 /// One line about everything that is being read.

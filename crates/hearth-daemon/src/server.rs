@@ -17,6 +17,8 @@ pub(crate) struct Server {
     pub(crate) config: Config,
     /// Where it lives.
     pub(crate) places: Places,
+    /// True if another daemon keeps the state folder: this one must not change what lies there.
+    pub(crate) borrowed: bool,
     /// Where requests run.
     pub(crate) lanes: Lanes,
     /// Lines received.

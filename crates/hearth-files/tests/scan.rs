@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{CString, OsStr};
 use std::fs;
+use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use hearth_core::limits::TREE_DEPTH;
 use hearth_core::{CancelToken, Cancelled, EntryKind};
-use hearth_files::entry::{Chunk, Meta, NOT_A_DIR};
+use hearth_files::entry::{Chunk, Meta, NOT_A_DIR, RawRow};
 use hearth_files::scan::{
     ExcludeRule, SAMPLES, ScanCounters, ScanError, ScanOptions, ScanReport, SkipReason, Skipped, scan,
 };
@@ -84,7 +85,6 @@ impl Drop for Mounted {
 fn is_root(test: &str) -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {
-        use std::io::Write;
         let _ = writeln!(std::io::stderr(), "{test}: left out, needs root");
     }
     root
@@ -160,14 +160,10 @@ fn paths_of(chunks: &[Chunk]) -> Vec<(Vec<u8>, Meta)> {
         parts.join(&b'/')
     };
     let rows = |chunk: &Chunk| {
-        let resolve = |row| (path(row_parent(row), chunk.name(row)), row.meta);
+        let resolve = |row: &RawRow| (path(row.parent, chunk.name(row)), row.meta);
         chunk.rows.iter().map(resolve).collect::<Vec<_>>()
     };
     chunks.iter().flat_map(rows).collect()
-}
-
-fn row_parent(row: &hearth_files::entry::RawRow) -> u32 {
-    row.parent
 }
 
 fn unique(rows: Vec<(Vec<u8>, Meta)>) -> BTreeMap<Vec<u8>, Meta> {
@@ -249,7 +245,7 @@ fn build(root: &Path, steps: &[Step]) {
             3 => symlink("..", &path),
             4 => rustix::fs::mkfifoat(CWD, &path, Mode::RUSR).map_err(Into::into),
             5 => std::os::unix::net::UnixListener::bind(&path).map(drop),
-            _ => fs::write(&path, vec![b'x'; usize::from(step.kind) * 1000]),
+            _ => fs::File::create_new(&path).and_then(|mut file| file.write_all(&[b'x'; 5000])),
         };
         // Names may collide, and a socket's path may be too long: such a step makes nothing.
         drop(made);

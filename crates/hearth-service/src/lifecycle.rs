@@ -16,7 +16,7 @@ use crate::pools::Pools;
 use crate::run::{self, ScanRun, millis};
 use crate::walk::{self, Walk};
 use hearth_core::Cancelled;
-use hearth_files::index::{Body, Root};
+use hearth_files::index::{Body, BuildError, Root};
 use parking_lot::Mutex;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -41,6 +41,15 @@ pub(crate) enum Failure {
 impl From<Cancelled> for Failure {
     fn from(_: Cancelled) -> Self {
         Failure::Cancelled
+    }
+}
+
+impl From<BuildError> for Failure {
+    fn from(error: BuildError) -> Self {
+        match error {
+            BuildError::Cancelled(_) => Failure::Cancelled,
+            error => Failure::Failed(error.to_string()),
+        }
     }
 }
 

@@ -17,7 +17,6 @@ use hearth_files::engine::{self, Find};
 use hearth_files::entry::Meta;
 use hearth_files::fold::fold_into;
 use hearth_files::index::{Body, RowId};
-use hearth_files::query;
 use rayon::prelude::*;
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -30,6 +29,8 @@ use std::time::Instant;
 const BATCH_ROWS: usize = 8192;
 /// Group of folders where groups are about files: no name can be this.
 const FOLDERS: &[u8] = b"/";
+/// Longest extension.
+const EXTENSION_BYTES: usize = 32;
 /// Bounds of the age classes, seconds, with their names.
 const AGES: [(i64, &str); 8] = [
     (3600, "last hour"),
@@ -182,18 +183,28 @@ fn numbered(class: impl Fn(&Meta) -> u32 + Sync) -> impl Fn(&Body, &[RowId], &mu
 }
 
 fn tally_extensions(body: &Body, rows: &[RowId], tallies: &mut Tallies<Vec<u8>>) {
-    let mut folded = Vec::new();
-    for_paths(body, rows, |row, path| {
-        let meta = body.meta(row);
-        let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    let (mut name, mut folded) = (Vec::new(), Vec::new());
+    for row in rows {
+        let meta = body.meta(*row);
         if meta.kind() == EntryKind::Dir {
             entry(tallies, FOLDERS).count(&meta);
-        } else {
-            folded.clear();
-            fold_into(query::extension(name), &mut folded);
-            entry(tallies, &folded).count(&meta);
+            continue;
         }
-    });
+        name.clear();
+        folded.clear();
+        body.name_into(*row, &mut name);
+        fold_into(&name, &mut folded);
+        entry(tallies, extension(&folded)).count(&meta);
+    }
+}
+
+/// Extension of a folded name as `ext:` sees it: 1 to 32 bytes after the last dot, unless the name
+/// begins with that dot. Empty if there is none.
+fn extension(folded: &[u8]) -> &[u8] {
+    match folded.iter().rposition(|byte| *byte == b'.') {
+        Some(dot) if dot > 0 && folded.len() - dot - 1 <= EXTENSION_BYTES => &folded[dot + 1..],
+        _ => b"",
+    }
 }
 
 /// Counts by the first component below the asked root that holds the entry. What lies directly in

@@ -91,8 +91,15 @@ pub(crate) struct QueryArgs {
     /// Each TERM is literal text that begins and ends at a word border
     #[arg(short = 'w', long, help_heading = "Matching", group = "matching")]
     pub(crate) word: bool,
-    /// Upper and lower case differ [default: only in a TERM with an upper-case letter]
-    #[arg(short = 's', long = "case", visible_alias = "case-sensitive", help_heading = "Matching")]
+    /// With one of the above: upper and lower case differ. Without: write `case:` before a word. Where
+    /// neither is given, they differ if a TERM has an upper-case letter
+    #[arg(
+        short = 's',
+        long = "case",
+        visible_alias = "case-sensitive",
+        requires = "matching",
+        help_heading = "Matching"
+    )]
     pub(crate) case: bool,
 }
 
@@ -104,7 +111,7 @@ pub(crate) struct OrderArgs {
     #[arg(long, value_name = "KEYS", help_heading = "Order")]
     pub(crate) sort: Option<String>,
     /// At most this many rows, after sorting
-    #[arg(short = 'n', long, value_name = "N", help_heading = "Order")]
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Order")]
     pub(crate) limit: Option<u64>,
 }
 

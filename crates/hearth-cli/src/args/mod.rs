@@ -68,6 +68,12 @@ pub(crate) struct ReachArgs {
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub(crate) struct ColorArgs {
     /// When to colour [auto: on a terminal, unless NO_COLOR is set or TERM=dumb]
-    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "Output", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "WHEN",
+        default_value = "auto",
+        help_heading = "Output",
+        hide_default_value = true
+    )]
     pub(crate) color: When,
 }

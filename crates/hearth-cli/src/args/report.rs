@@ -17,8 +17,8 @@ pub(crate) struct DuArgs {
     #[arg(short = 'd', long, value_name = "N", default_value_t = 1)]
     pub(crate) depth: u32,
     /// At most this many rows
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 30)]
-    pub(crate) limit: usize,
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) limit: u64,
     /// Order by bytes on disk in place of file sizes
     #[arg(short = 'a', long)]
     pub(crate) allocated: bool,
@@ -45,12 +45,12 @@ pub(crate) struct DupesArgs {
     /// Ignore files smaller than this
     #[arg(long, value_name = "SIZE", default_value = "1")]
     pub(crate) min_size: ByteSize,
-    /// Read at most this much from disk
-    #[arg(long, value_name = "SIZE", default_value = "100gb")]
-    pub(crate) read_budget: ByteSize,
+    /// Read at most this much from disk [default: as configured]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) read_budget: Option<ByteSize>,
     /// At most this many groups
-    #[arg(short = 'n', long, value_name = "N")]
-    pub(crate) limit: Option<usize>,
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) limit: Option<u64>,
     /// End paths with NUL, groups with one more NUL
     #[arg(short = '0', long, conflicts_with_all = ["json", "csv"])]
     pub(crate) null: bool,
@@ -72,8 +72,8 @@ pub(crate) struct StatsArgs {
     #[arg(long, value_name = "KEY", default_value = "ext")]
     pub(crate) by: StatsKey,
     /// At most this many groups
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 30)]
-    pub(crate) limit: usize,
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) limit: u64,
     /// Exact bytes in place of rounded sizes
     #[arg(short = 'b', long, conflicts_with_all = ["json", "csv"])]
     pub(crate) bytes: bool,

@@ -12,7 +12,7 @@ use crate::exit::{Done, Outcome};
 use crate::failure::{Failure, Stop};
 use crate::printer::Printer;
 use crate::query_text::{absolute, query_text};
-use crate::reach::connect_as_asked;
+use crate::reach::reach;
 use crate::render::table::{Align, Table};
 use crate::render::{Form, Look, Row, RowWriter};
 use crate::text::template::Template;
@@ -20,7 +20,7 @@ use crate::waiting;
 use hearth_client::{CallError, Client, FindHandler};
 use hearth_core::limits::REQUEST_TIMEOUT_MAX_MS;
 use hearth_protocol::Entry;
-use hearth_protocol::answer::{Explain, Shard, Summary};
+use hearth_protocol::answer::{Explain, Summary};
 use hearth_protocol::params::{Encoding, FindParams};
 use serde_json::json;
 use std::ffi::OsStr;
@@ -34,11 +34,13 @@ pub(crate) fn run(args: &FindArgs, console: &mut Console) -> Outcome {
     let writer = row_writer(args, console)?;
     let query = query_text(&args.query, &cwd);
     let params = params(args, writer.as_ref(), &query, &cwd);
-    let mut client = connect_as_asked(args.reach.no_daemon, console)?;
-    if args.wait || args.reach.no_daemon {
-        wait(&mut client, console, args, &params)?;
-    }
-    let summary = ask(&mut client, console, args, &params, writer.as_ref()).map_err(|stop| point_into(stop, &query))?;
+    let mut reached = reach(args.reach.no_daemon, console)?;
+    let (folders, wait) = (params.within_bytes(), args.wait || args.reach.no_daemon);
+    waiting::prepare(&mut reached, console, wait, args.reach.timeout, &|shard| {
+        touches(&shard.root.0, &folders)
+    })?;
+    let summary = ask(&mut reached.client, console, args, &params, writer.as_ref())
+        .map_err(|stop| stop.pointing_into(&query))?;
     conclude(args, &summary, console)
 }
 
@@ -108,13 +110,6 @@ fn params(args: &FindArgs, writer: Option<&RowWriter>, query: &[u8], cwd: &Path)
     params
 }
 
-/// Waits for the sources that the search can touch.
-fn wait(client: &mut Client, console: &mut Console, args: &FindArgs, params: &FindParams) -> Result<(), Stop> {
-    let folders = params.within_bytes();
-    let unfinished = |shard: &Shard| touches(&shard.root.0, &folders) && waiting::is_being_read(shard);
-    waiting::until_read(client, console, waiting::deadline(args.reach.timeout), &unfinished).map(|_| ())
-}
-
 /// True if a source with this root holds one of the folders, or lies in one.
 fn touches(root: &[u8], folders: &[Vec<u8>]) -> bool {
     let root = as_path(root);
@@ -175,7 +170,8 @@ impl Rows<'_> {
 
     /// A person sees rows as they come; a program gets them in large pieces.
     fn settle(&mut self, outcome: Result<(), Stop>) -> io::Result<()> {
-        let outcome = if self.printer.is_terminal() { outcome.and_then(|()| self.printer.flush()) } else { outcome };
+        let outcome =
+            if self.printer.is_terminal() { outcome.and_then(|()| self.printer.flush()) } else { outcome };
         self.note(outcome)
     }
 }
@@ -184,21 +180,15 @@ impl FindHandler for Rows<'_> {
     fn entries(&mut self, entries: Vec<Entry>) -> io::Result<()> {
         self.begin()?;
         let Some(writer) = self.writer else { return Ok(()) };
-        let outcome =
-            entries.iter().try_for_each(|entry| self.printer.push(|out| writer.push_row(out, &Row::of(entry))));
+        let outcome = entries
+            .iter()
+            .try_for_each(|entry| self.printer.push(|out| writer.push_row(out, &Row::of(entry))));
         self.settle(outcome)
     }
 
     fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         let outcome = self.printer.bytes(bytes);
         self.settle(outcome)
-    }
-}
-
-fn point_into(stop: Stop, query: &[u8]) -> Stop {
-    match stop {
-        Stop::Failed(failure) => Failure::pointing_into(*failure, query).into(),
-        Stop::PipeClosed => Stop::PipeClosed,
     }
 }
 
@@ -235,7 +225,8 @@ fn explain_tables(explains: &[Explain]) -> Vec<u8> {
     let mut out = Vec::new();
     for explain in explains {
         out.extend_from_slice(
-            format!("{}: {}, {} candidates\n", explain.source, explain.accelerator, explain.candidates).as_bytes(),
+            format!("{}: {}, {} candidates\n", explain.source, explain.accelerator, explain.candidates)
+                .as_bytes(),
         );
         let mut table = Table::new(&[("us", Align::Right), ("out", Align::Right), ("step", Align::Left)]);
         for step in &explain.steps {
@@ -273,7 +264,12 @@ mod tests {
     #[test]
     fn explanations_are_tables() {
         let step = hearth_protocol::answer::ExplainStep { what: "postings".into(), out: 12, micros: 7 };
-        let explain = Explain { source: "root".into(), accelerator: "trigrams".into(), candidates: 3, steps: vec![step] };
+        let explain = Explain {
+            source: "root".into(),
+            accelerator: "trigrams".into(),
+            candidates: 3,
+            steps: vec![step],
+        };
         let text = String::from_utf8(explain_tables(&[explain])).expect("all is text");
         assert_eq!(text, "root: trigrams, 3 candidates\nus  out  step\n 7   12  postings\n");
     }

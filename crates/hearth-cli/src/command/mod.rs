@@ -2,8 +2,8 @@
 
 mod config;
 mod daemon;
-mod dupes;
 mod du;
+mod dupes;
 mod find;
 mod rpc;
 mod shell;
@@ -16,7 +16,7 @@ use crate::console::Console;
 use crate::exit::Outcome;
 use crate::failure::{Failure, Stop};
 use crate::notes::Notes;
-use crate::text::time;
+use crate::text::{size, time};
 use hearth_protocol::answer::SourceMeta;
 use std::path::PathBuf;
 
@@ -69,4 +69,14 @@ fn tell_quality(sources: &[SourceMeta], notes: &mut Notes) {
         let why = if meta.why.is_empty() { String::new() } else { format!(": {}", meta.why) };
         notes.say(&format!("{} is {what}, {} old{why}", meta.source, time::span(meta.age_ms)));
     }
+}
+
+/// Bytes in a table.
+fn size_cell(bytes: u64, exact: bool) -> Vec<u8> {
+    if exact { bytes.to_string() } else { size::human(bytes) }.into_bytes()
+}
+
+/// A count in a table.
+fn count_cell(count: u64, exact: bool) -> Vec<u8> {
+    if exact { count.to_string() } else { size::grouped(count) }.into_bytes()
 }

@@ -106,7 +106,8 @@ pub(crate) fn paint(out: &mut Vec<u8>, code: Option<&str>, text: impl FnOnce(&mu
 
 /// A code that means "no colour" (`0`, `00`) or is not one is not kept.
 fn is_code(code: &str) -> bool {
-    code.bytes().all(|byte| byte.is_ascii_digit() || byte == b';') && code.bytes().any(|byte| matches!(byte, b'1'..=b'9'))
+    code.bytes().all(|byte| byte.is_ascii_digit() || byte == b';')
+        && code.bytes().any(|byte| matches!(byte, b'1'..=b'9'))
 }
 
 fn class_of_key(key: &str) -> Option<Class> {

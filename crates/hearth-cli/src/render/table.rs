@@ -70,6 +70,9 @@ mod tests {
         table.row(vec![b"12".to_vec(), b"loading".to_vec(), b"/b".to_vec()]);
         let mut out = Vec::new();
         table.push_to(&mut out);
-        assert_eq!(String::from_utf8_lossy(&out), "size  state    path\n1.5K  ok       /ä\n  12  loading  /b\n");
+        assert_eq!(
+            String::from_utf8_lossy(&out),
+            "size  state    path\n1.5K  ok       /ä\n  12  loading  /b\n"
+        );
     }
 }

@@ -128,15 +128,21 @@ impl RowWriter {
             Form::Path => self.look.push_path(out, row),
             Form::Long => long::push(out, row, &self.look),
             Form::Csv => return push_csv(out, row),
-            Form::Template(template) => template.render(out, row, |out, field| self.push_field(out, row, field)),
+            Form::Template(template) => {
+                template.render(out, row, |out, field| self.push_field(out, row, field))
+            }
         }
         out.push(self.look.end);
     }
 
     fn push_field(&self, out: &mut Vec<u8>, row: &Row<'_>, field: NameField) {
         match field {
-            NameField::Path => link::wrap(out, self.look.linked, row.path, |out| self.look.push_name(out, row.path)),
-            NameField::Name => link::wrap(out, self.look.linked, row.path, |out| self.look.push_name(out, row.name())),
+            NameField::Path => {
+                link::wrap(out, self.look.linked, row.path, |out| self.look.push_name(out, row.path))
+            }
+            NameField::Name => {
+                link::wrap(out, self.look.linked, row.path, |out| self.look.push_name(out, row.name()))
+            }
             NameField::Dir | NameField::Ext => self.look.push_name(out, field.of(row)),
         }
     }
@@ -229,7 +235,10 @@ mod tests {
         );
         assert_eq!(
             lines.next(),
-            Some(b"\"/a/b,c\xff\",\"b,c\xff\",file,1536,4096,1700000000000000000,,0,33188,1000,100,42,1,root".as_slice())
+            Some(
+                b"\"/a/b,c\xff\",\"b,c\xff\",file,1536,4096,1700000000000000000,,0,33188,1000,100,42,1,root"
+                    .as_slice()
+            )
         );
     }
 

@@ -114,7 +114,8 @@ mod tests {
     fn a_shell_reads_the_same_bytes_back() {
         let name: Vec<u8> = (1..=255).filter(|&byte| byte != b'/').collect();
         let script = format!("printf %s {}", visible(&name));
-        let Ok(shell) = std::process::Command::new("bash").args(["-c", &script]).env("LC_ALL", "C").output() else {
+        let Ok(shell) = std::process::Command::new("bash").args(["-c", &script]).env("LC_ALL", "C").output()
+        else {
             return;
         };
         assert_eq!(shell.stdout, name);

@@ -134,7 +134,12 @@ impl Template {
     }
 
     /// Appends one row; `push_name` decides how bytes of names appear.
-    pub(crate) fn render(&self, out: &mut Vec<u8>, row: &Row<'_>, push_name: impl Fn(&mut Vec<u8>, NameField)) {
+    pub(crate) fn render(
+        &self,
+        out: &mut Vec<u8>,
+        row: &Row<'_>,
+        push_name: impl Fn(&mut Vec<u8>, NameField),
+    ) {
         for part in &self.parts {
             match part {
                 Part::Literal(bytes) => out.extend_from_slice(bytes),
@@ -254,7 +259,9 @@ fn push_value(out: &mut Vec<u8>, row: &Row<'_>, field: ValueField) {
     match field {
         ValueField::Bytes(count, style) => push_bytes(out, row, count, style),
         ValueField::Time(instant, style) => push_time(out, row, instant, style),
-        ValueField::Mode { symbolic: true } => out.extend_from_slice(mode::symbolic(row.kind, row.mode).as_bytes()),
+        ValueField::Mode { symbolic: true } => {
+            out.extend_from_slice(mode::symbolic(row.kind, row.mode).as_bytes())
+        }
         ValueField::Mode { symbolic: false } => out.extend_from_slice(mode::octal(row.mode).as_bytes()),
         ValueField::Kind => out.extend_from_slice(row.kind.as_str().as_bytes()),
         ValueField::Uid => push_number(out, row.uid),
@@ -339,7 +346,10 @@ mod tests {
     fn only_used_columns_are_asked_for() {
         let columns = |text: &str| Template::parse(text.as_bytes()).expect("the template is good").columns();
         assert_eq!(columns("{name}"), [Column::Path]);
-        assert_eq!(columns("{size}{mode:ls}{size:h}{kind}"), [Column::Kind, Column::Mode, Column::Path, Column::Size]);
+        assert_eq!(
+            columns("{size}{mode:ls}{size:h}{kind}"),
+            [Column::Kind, Column::Mode, Column::Path, Column::Size]
+        );
     }
 
     #[test]

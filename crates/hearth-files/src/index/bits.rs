@@ -472,7 +472,7 @@ const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 #[inline]
 fn select_in_word(word: u64, k: u32) -> u32 {
     let prefix = byte_counts(word).wrapping_mul(EACH_BYTE);
-    let not_above = ((u64::from(k) * EACH_BYTE | HIGH_BITS) - prefix) & HIGH_BITS;
+    let not_above = (((u64::from(k) * EACH_BYTE) | HIGH_BITS) - prefix) & HIGH_BITS;
     let byte = ((not_above >> 7).wrapping_mul(EACH_BYTE) >> 56) as u32 * 8;
     let inside = k - ((prefix << 8) >> byte) as u32 % 256;
     let bits = (word >> byte) as usize & 0xff;

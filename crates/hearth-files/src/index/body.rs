@@ -5,7 +5,7 @@
 
 use super::base::{Base, DirId};
 use super::build;
-use super::delta::{Delta, NONE};
+use super::delta::{Delta, NONE, ROOT};
 use super::{BuildError, Entry, Root, RowId, Totals};
 use crate::entry::{Chunk, Meta, NOT_A_DIR};
 use crate::fold::fold_into;
@@ -52,7 +52,7 @@ impl Body {
         let mut chunk = Chunk::default();
         let mut name = Vec::new();
         for row in self.live_rows() {
-            if self.dir_of(row) == Some(0) {
+            if self.dir_of(row) == Some(ROOT) {
                 continue;
             }
             name.clear();
@@ -90,7 +90,7 @@ impl Body {
 
     /// Row of the root.
     pub fn root_row(&self) -> RowId {
-        self.dir_row(0)
+        self.dir_row(ROOT)
     }
 
     pub(crate) fn added(&self, row: RowId) -> Option<&super::delta::DeltaRow> {
@@ -142,7 +142,7 @@ impl Body {
 
     /// True if `dir` lies somewhere below `above`.
     pub(crate) fn is_below(&self, mut dir: DirId, above: DirId) -> bool {
-        while dir != 0 {
+        while dir != ROOT {
             dir = self.dir_parent(dir);
             if dir == above {
                 return true;
@@ -232,7 +232,7 @@ impl Body {
     /// Appends the absolute path.
     pub fn path_into(&self, row: RowId, out: &mut Vec<u8>) {
         match self.dir_of(row) {
-            Some(0) => out.extend_from_slice(self.root()),
+            Some(ROOT) => out.extend_from_slice(self.root()),
             _ => {
                 self.prefix_into(self.parent(row), out);
                 self.name_into(row, out);
@@ -244,7 +244,7 @@ impl Body {
     pub(crate) fn prefix_into(&self, dir: DirId, out: &mut Vec<u8>) {
         let mut chain = Vec::with_capacity(16);
         let mut at = dir;
-        while at != 0 {
+        while at != ROOT {
             let row = self.dir_row(at);
             chain.push(row);
             at = self.parent(row);
@@ -262,7 +262,7 @@ impl Body {
         let mut prefix = Vec::with_capacity(256);
         let mut prefix_of = NONE;
         for &row in rows {
-            if self.dir_of(row) == Some(0) {
+            if self.dir_of(row) == Some(ROOT) {
                 out.extend_from_slice(self.root());
             } else {
                 let parent = self.parent(row);
@@ -284,7 +284,7 @@ impl Body {
             return self.base.level(row);
         }
         let (mut level, mut row) = (0, row);
-        while self.dir_of(row) != Some(0) {
+        while self.dir_of(row) != Some(ROOT) {
             row = self.dir_row(self.parent(row));
             level += 1;
         }
@@ -393,7 +393,7 @@ impl Body {
     fn chain(&self, row: RowId) -> Vec<RowId> {
         let mut chain = Vec::with_capacity(16);
         let mut at = row;
-        while self.dir_of(at) != Some(0) {
+        while self.dir_of(at) != Some(ROOT) {
             chain.push(at);
             at = self.dir_row(self.parent(at));
         }

@@ -483,6 +483,12 @@ mod tests {
     }
 
     #[test]
+    fn two_neighbours_among_missing_times_end_the_search() {
+        let values: Vec<i64> = (0..128).map(|row| if row % 3 == 0 { NO_TIME } else { row & 1 }).collect();
+        check(&Column::build(&values), &values, None);
+    }
+
+    #[test]
     fn the_whole_range_with_missing_times_fits_64_bits() {
         let mut values: Vec<i64> = (0..128).map(|row| noise(row) as i64 - (1 << 56)).collect();
         (values[0], values[1], values[2]) = (i64::MIN, i64::MIN + 1, i64::MAX);

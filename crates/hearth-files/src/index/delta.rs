@@ -15,6 +15,9 @@ use std::sync::Arc;
 /// No row, no folder.
 pub(crate) const NONE: u32 = u32::MAX;
 
+/// The root of the volume.
+pub(crate) const ROOT: DirId = 0;
+
 /// Added rows per block of [`Delta::texts`].
 pub(crate) const TEXT_ROWS: u32 = 256;
 
@@ -130,13 +133,20 @@ impl Delta {
         let row = self.next_row;
         self.next_row += 1;
         self.append_text(row, &name);
+        // The root of the volume is its own parent, but not its own entry.
+        let next = if dir == ROOT { NONE } else { self.enlist(parent, row) };
+        self.rows.set(row, DeltaRow { parent, dir, name, meta, previous: NONE, next });
+        row
+    }
+
+    /// Puts a row at the head of its parent's list and returns the one behind it.
+    fn enlist(&mut self, parent: DirId, row: u32) -> u32 {
         let next = self.patch(parent).first;
         self.edit_dir(parent, |patch| patch.first = row);
         if next != NONE {
             self.edit_row(next, |neighbour| neighbour.previous = row);
         }
-        self.rows.set(row, DeltaRow { parent, dir, name, meta, previous: NONE, next });
-        row
+        next
     }
 
     /// Removes an added row from its parent's list and from the live rows.

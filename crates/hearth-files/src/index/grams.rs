@@ -148,15 +148,21 @@ impl GramIndex {
 
     fn narrow_list(&self, rarest: &[u8], rest: &[Posting<'_>]) -> BlockSet {
         let mut found = Narrowing::new(rarest, self.blocks);
+        let mut weak_steps = 0;
         for posting in rest {
+            let before = found.list.len();
             match posting {
-                _ if found.list.is_empty() => break,
-                Posting::List(bytes) if bytes.len() > found.list.len() * BLOCK_SCAN_BYTES => {}
-                Posting::List(bytes) => found.keep_list(bytes),
+                _ if before == 0 => break,
                 Posting::Bitmap { words, .. } => found.keep_bitmap(words),
+                Posting::List(bytes) if weak_steps < 2 && bytes.len() < before * BLOCK_SCAN_BYTES => {
+                    found.keep_list(bytes);
+                    let removed = before - found.list.len();
+                    weak_steps = if removed * BLOCK_SCAN_BYTES < bytes.len() { weak_steps + 1 } else { 0 };
+                }
+                Posting::List(_) => {}
             }
         }
-        found.set
+        found.into_set()
     }
 
     fn narrow_bitmap(&self, rarest: &[u64], rest: &[Posting<'_>]) -> BlockSet {
@@ -190,56 +196,53 @@ impl HeapSize for GramIndex {
     }
 }
 
-/// Blocks that are left while lists are intersected, as a list and as a set.
+/// Blocks that are left while postings are intersected.
 ///
 /// Whether a block stays is a coin toss, so nothing branches on it: each is written to the list, and the list
 /// grows by the bit found.
 struct Narrowing {
     list: Vec<u32>,
-    set: BlockSet,
+    /// Where lists are marked; all zero between steps.
+    marks: BlockSet,
 }
 
 impl Narrowing {
     fn new(coded: &[u8], blocks: u32) -> Self {
         let mut list = Vec::with_capacity(coded.len());
-        let mut set = BlockSet::none(blocks);
-        postings::for_each(coded, |block| {
-            list.push(block);
-            set.insert(block);
-        });
-        Narrowing { list, set }
+        postings::for_each(coded, |block| list.push(block));
+        Narrowing { list, marks: BlockSet::none(blocks) }
     }
 
     /// Keeps what is also in a coded list.
     fn keep_list(&mut self, coded: &[u8]) {
+        self.list.iter().for_each(|&block| self.marks.insert(block));
         // One more than can be found: the slot after the last find is written too.
         let mut kept = vec![0; self.list.len() + 1];
         let mut count = 0;
-        let words = self.set.words();
+        let words = self.marks.words();
         postings::for_each(coded, |block| {
             kept[count] = block;
             count += bit(words, block);
         });
         kept.truncate(count);
-        self.replace(kept);
+        self.list.iter().for_each(|&block| self.marks.clear_word(block));
+        self.list = kept;
     }
 
     /// Keeps what is also in a bitmap.
     fn keep_bitmap(&mut self, words: &[u64]) {
-        let mut kept = vec![0; self.list.len()];
         let mut count = 0;
-        for &block in &self.list {
-            kept[count] = block;
+        for at in 0..self.list.len() {
+            let block = self.list[at];
+            self.list[count] = block;
             count += bit(words, block);
         }
-        kept.truncate(count);
-        self.replace(kept);
+        self.list.truncate(count);
     }
 
-    fn replace(&mut self, kept: Vec<u32>) {
-        self.list.iter().for_each(|&block| self.set.remove(block));
-        kept.iter().for_each(|&block| self.set.insert(block));
-        self.list = kept;
+    fn into_set(mut self) -> BlockSet {
+        self.list.iter().for_each(|&block| self.marks.insert(block));
+        self.marks
     }
 }
 

@@ -76,28 +76,32 @@ impl NameDict {
     }
 
     /// Folded form of a name.
+    #[inline]
     pub(crate) fn folded(&self, id: u32) -> &[u8] {
         self.text.get(id)
     }
 
     /// Whether the raw form of a name differs from its folded form.
+    #[inline]
     pub(crate) fn differs(&self, id: u32) -> bool {
         self.case.differs(id)
     }
 
     /// Appends the raw form of a name.
+    #[inline]
     pub(crate) fn raw_into(&self, id: u32, out: &mut Vec<u8>) {
-        self.case.raw_into(id, self.text.get(id), out);
+        let base = out.len();
+        self.text.append_to(id, out);
+        self.case.restore(id, out, base);
     }
 
     /// Raw form of a name; `buf` is overwritten if it has to be put together.
     pub(crate) fn raw<'a>(&'a self, id: u32, buf: &'a mut Vec<u8>) -> &'a [u8] {
-        let folded = self.text.get(id);
         if !self.case.differs(id) {
-            return folded;
+            return self.text.get(id);
         }
         buf.clear();
-        self.case.raw_into(id, folded, buf);
+        self.raw_into(id, buf);
         buf
     }
 
@@ -138,6 +142,7 @@ impl NameDict {
     }
 
     /// Extension number of a name; 0 = none.
+    #[inline]
     pub(crate) fn ext_of(&self, id: u32) -> u32 {
         self.ext.of(id)
     }

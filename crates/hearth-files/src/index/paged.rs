@@ -557,6 +557,8 @@ mod tests {
     enum ArrayStep {
         Set(u32, u16),
         Add(u32, u16),
+        Remove(u32),
+        RemoveNth(usize),
         Clone,
     }
 
@@ -564,6 +566,8 @@ mod tests {
         prop_oneof![
             4 => (index(), any::<u16>()).prop_map(|(at, value)| ArrayStep::Set(at, value)),
             2 => (index(), any::<u16>()).prop_map(|(at, value)| ArrayStep::Add(at, value)),
+            1 => index().prop_map(ArrayStep::Remove),
+            2 => any::<usize>().prop_map(ArrayStep::RemoveNth),
             1 => Just(ArrayStep::Clone),
         ]
     }
@@ -643,6 +647,12 @@ mod tests {
                         let old = model.entry(at).or_insert(0);
                         *old = old.wrapping_add(value);
                         prop_assert_eq!(sum, *old);
+                    }
+                    ArrayStep::Remove(at) => prop_assert_eq!(array.remove(at), model.remove(&at)),
+                    ArrayStep::RemoveNth(nth) => {
+                        if let Some(at) = nth.checked_rem(model.len()).and_then(|nth| model.keys().nth(nth).copied()) {
+                            prop_assert_eq!(array.remove(at), model.remove(&at));
+                        }
                     }
                     ArrayStep::Clone => clones.push((array.clone(), model.clone())),
                 }

@@ -7,7 +7,7 @@
 use super::RowId;
 use super::base::DirId;
 use super::body::Body;
-use super::delta::{Displaced, NONE};
+use super::delta::{Displaced, NONE, ROOT};
 use crate::entry::Meta;
 use hearth_core::EntryKind;
 use std::collections::HashMap;
@@ -201,7 +201,7 @@ impl Volume {
             return;
         }
         // A folder that shows up under a new name while its old one stands was moved.
-        if let Some(known) = self.dir_of_inode(meta.inode).filter(|&dir| dir != 0) {
+        if let Some(known) = self.dir_of_inode(meta.inode).filter(|&dir| dir != ROOT) {
             let row = self.body.dir_row(known);
             if self.relocate(row, parent, name).is_some() {
                 self.set_meta(self.body.dir_row(known), meta);
@@ -232,7 +232,9 @@ impl Volume {
     fn remember(&mut self, row: RowId) {
         let Some(added) = self.body.added(row) else { return };
         let (place, dir, inode) = ((added.parent, Arc::clone(&added.name)), added.dir, added.meta.inode);
-        self.by_name.insert(place, row);
+        if dir != ROOT {
+            self.by_name.insert(place, row);
+        }
         if dir == NONE {
             self.by_inode.entry(inode).or_default().push(row);
         } else {
@@ -281,7 +283,7 @@ impl Volume {
                 patch.size += share.size;
                 patch.allocated += share.allocated;
             });
-            if dir == 0 {
+            if dir == ROOT {
                 return;
             }
             dir = self.body.dir_parent(dir);
@@ -289,7 +291,7 @@ impl Volume {
     }
 
     fn remove(&mut self, row: RowId) {
-        if self.body.dir_of(row) == Some(0) {
+        if self.body.dir_of(row) == Some(ROOT) {
             return;
         }
         self.add_share(self.body.parent(row), -1, self.share(row).negated());
@@ -323,7 +325,7 @@ impl Volume {
     fn relocate(&mut self, row: RowId, to: DirId, name: &[u8]) -> Option<()> {
         let dir = self.body.dir_of(row);
         if let Some(dir) = dir
-            && (dir == 0 || dir == to || self.body.is_below(to, dir))
+            && (dir == ROOT || dir == to || self.body.is_below(to, dir))
         {
             return None;
         }
@@ -357,7 +359,7 @@ impl Volume {
             return;
         }
         let dir = self.body.dir_of(row);
-        let (parent, is_root) = (self.body.parent(row), dir == Some(0));
+        let (parent, is_root) = (self.body.parent(row), dir == Some(ROOT));
         let allocated = meta.allocated as i64 - known.allocated as i64;
         let size = if dir.is_some() { 0 } else { meta.size as i64 - known.size as i64 };
         if self.body.is_base(row) {

@@ -47,7 +47,8 @@ pub enum Test {
     /// The entry's absolute path.
     Path(PathText),
     /// The name's extension is one of these (folded, sorted, without the dot; an empty one = no
-    /// extension). An extension is what follows the last dot, unless that dot begins the name.
+    /// extension). An extension is what follows the last dot, unless that dot begins the
+    /// name or more than [`EXTENSION_BYTES`] bytes follow it.
     Ext(Vec<Vec<u8>>),
     /// `type:`
     Type(Vec<EntryKind>),
@@ -78,6 +79,9 @@ pub enum Test {
     /// The name is not valid Unicode.
     Invalid,
 }
+
+/// Longest extension, bytes in folded form.
+pub const EXTENSION_BYTES: usize = 32;
 
 /// A condition on one piece of text (a name).
 #[derive(Clone, Debug, PartialEq)]

@@ -1,7 +1,7 @@
 //! Values of the keys that take words: extensions, kinds, categories, users, attributes, yes and no.
 
 use super::QueryError;
-use super::ast::{Category, DupeField, Test};
+use super::ast::{Category, DupeField, EXTENSION_BYTES, Test};
 use super::glob::has_wildcard;
 use super::lexer::Word;
 use crate::fold::fold;
@@ -41,7 +41,12 @@ fn one_extension(item: &Word) -> Result<Vec<u8>, QueryError> {
         let expected = "the part after the last dot, or a glob such as *.tar.gz";
         return Err(QueryError::new(item.at(dots + bad), "an extension holds no dot and no slash", expected));
     }
-    Ok(fold(&bytes[dots..]))
+    let extension = fold(&bytes[dots..]);
+    if extension.len() > EXTENSION_BYTES {
+        let expected = format!("at most {EXTENSION_BYTES} bytes");
+        return Err(QueryError::new(item.start(), "no extension is that long", expected));
+    }
+    Ok(extension)
 }
 
 /// `type:`

@@ -182,9 +182,7 @@ impl<'a> Lexer<'a> {
                     }
                     continue;
                 }
-                b'[' if class.is_none() => {
-                    class = Some(self.at + 1 + usize::from(self.text.get(self.at + 1) == Some(&b'^')))
-                }
+                b'[' if class.is_none() => class = Some(self.first_of_class()),
                 b']' if class.is_some_and(|first| self.at > first) => class = None,
                 b')' if class.is_none() && parens == 0 && self.groups > 0 => break,
                 _ if class.is_none() => parens = nesting(parens, byte),
@@ -193,6 +191,11 @@ impl<'a> Lexer<'a> {
             self.push(&mut units, byte, true);
         }
         Ok(Word { units, end: self.at })
+    }
+
+    /// Where the first member of a bracket expression stands; a `]` there does not close it.
+    fn first_of_class(&self) -> usize {
+        self.at + 1 + usize::from(self.text.get(self.at + 1) == Some(&b'^'))
     }
 
     fn expect_end_of_term(&self) -> Result<(), QueryError> {

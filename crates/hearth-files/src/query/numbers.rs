@@ -62,7 +62,12 @@ fn number(word: &Word, bytes: bool) -> Result<u64, QueryError> {
     let whole = digits(&text);
     if whole == 0 {
         let expected = if bytes { "a size such as 10mb" } else { "a whole number" };
-        return Err(QueryError::new(word.start(), "a number is missing", expected));
+        let message = if text.is_empty() {
+            "a number is missing".into()
+        } else {
+            format!("`{}` is no number", word.shown())
+        };
+        return Err(QueryError::new(word.start(), message, expected));
     }
     let fraction = if text.get(whole) == Some(&b'.') { digits(&text[whole + 1..]) } else { 0 };
     let unit_start = if fraction > 0 { whole + 1 + fraction } else { whole };

@@ -8,7 +8,6 @@ use super::lexer::Word;
 use crate::fold::is_upper;
 use hearth_core::limits::REGEX_BYTES;
 use regex_automata::meta::{self, Regex};
-use regex_automata::nfa::thompson;
 use regex_automata::util::syntax;
 use regex_syntax::ast::{self, Ast, ClassSetItem, Visitor};
 use std::convert::Infallible;
@@ -20,19 +19,13 @@ use std::convert::Infallible;
 /// as long as the same `case_sensitive` is given.
 pub fn compile_regex(source: &str, case_sensitive: bool) -> Result<Regex, Box<meta::BuildError>> {
     let config = meta::Config::new().utf8_empty(false).nfa_size_limit(Some(REGEX_BYTES));
-    Regex::builder().configure(config).syntax(syntax_config(case_sensitive)).build(source).map_err(Box::new)
+    let syntax = syntax::Config::new().utf8(false).case_insensitive(!case_sensitive);
+    Regex::builder().configure(config).syntax(syntax).build(source).map_err(Box::new)
 }
 
-fn syntax_config(case_sensitive: bool) -> syntax::Config {
-    syntax::Config::new().utf8(false).case_insensitive(!case_sensitive)
-}
-
-/// True if the compiled form of `source` stays within [`REGEX_BYTES`]. The source is valid.
+/// True if `source`, which is valid, compiles within [`REGEX_BYTES`].
 pub(super) fn fits(source: &str, case_sensitive: bool) -> bool {
-    let config = thompson::Config::new().utf8(false).nfa_size_limit(Some(REGEX_BYTES));
-    let compiler =
-        thompson::Compiler::new().configure(config).syntax(syntax_config(case_sensitive)).build(source);
-    compiler.is_ok()
+    compile_regex(source, case_sensitive).is_ok()
 }
 
 /// Validates a regular expression and returns its source, and whether it holds an upper-case literal.

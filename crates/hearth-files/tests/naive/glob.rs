@@ -62,7 +62,10 @@ impl Parser<'_> {
                 }
                 _ => vec![vec![Item::Literal(self.character().0)]],
             };
-            all = all.iter().flat_map(|head| next.iter().map(move |tail| [head.clone(), tail.clone()].concat())).collect();
+            all = all
+                .iter()
+                .flat_map(|head| next.iter().map(move |tail| [head.clone(), tail.clone()].concat()))
+                .collect();
         }
         all
     }
@@ -132,10 +135,13 @@ fn scalar(text: &[u8]) -> Option<char> {
 fn matches(glob: &[Item], text: &[u8], path: bool) -> bool {
     let Some((item, rest)) = glob.split_first() else { return text.is_empty() };
     match item {
-        Item::Literal(bytes) => text.strip_prefix(bytes.as_slice()).is_some_and(|text| matches(rest, text, path)),
+        Item::Literal(bytes) => {
+            text.strip_prefix(bytes.as_slice()).is_some_and(|text| matches(rest, text, path))
+        }
         Item::Something if path => !text.is_empty(),
         Item::Components if path => {
-            let after_slash = (1..text.len()).filter(|&at| text[at] == b'/').any(|at| matches(rest, &text[at + 1..], path));
+            let after_slash =
+                (1..text.len()).filter(|&at| text[at] == b'/').any(|at| matches(rest, &text[at + 1..], path));
             matches(rest, text, path) || after_slash
         }
         Item::Run | Item::Something | Item::Components => {

@@ -10,8 +10,8 @@ use hearth_core::{EntryKind, NO_TIME};
 use hearth_files::entry::Meta;
 use hearth_files::fold::fold;
 use hearth_files::query::{
-    DupeField, Expr, NumberField, PathPattern, Pattern, Query, SortField, SortKey, Test, Text, TimeField,
-    category_extensions, compile_regex,
+    DupeField, EXTENSION_BYTES, Expr, NumberField, PathPattern, Pattern, Query, SortField, SortKey, Test,
+    Text, TimeField, category_extensions, compile_regex,
 };
 use std::cmp::Ordering;
 
@@ -92,15 +92,16 @@ impl NaiveTree {
         match test {
             Test::Name(text) => text_matches(text, entry.name()),
             Test::Path(text) => path_matches(&text.pattern, text.case_sensitive, &entry.path),
-            Test::Ext(list) => list.contains(&fold(extension(entry.name()))),
+            Test::Ext(list) => list.contains(&extension(entry.name())),
             Test::Type(kinds) => kinds.contains(&entry.kind()),
             Test::Category(categories) => {
-                let extension = fold(extension(entry.name()));
-                let listed = |ext: &&str| ext.as_bytes() == extension;
-                entry.kind() == EntryKind::File
-                    && categories.iter().any(|category| category_extensions(*category).iter().any(|e| listed(&e)))
+                let extension = extension(entry.name());
+                let mut listed = categories.iter().flat_map(|category| category_extensions(*category));
+                entry.kind() == EntryKind::File && listed.any(|known| known.as_bytes() == extension)
             }
-            Test::Number(field, range) => self.number(*field, index).is_some_and(|value| range.contains(value)),
+            Test::Number(field, range) => {
+                self.number(*field, index).is_some_and(|value| range.contains(value))
+            }
             Test::Time(field, range) => {
                 let at = match field {
                     TimeField::Modified => entry.meta.modified_ns,
@@ -114,7 +115,9 @@ impl NaiveTree {
             Test::Perm(perm) => perm.matches(entry.meta.mode),
             Test::Attr(_) => false,
             Test::In(folder) => is_below(&entry.path, folder),
-            Test::Parent(text) => self.parent(index).is_some_and(|at| text_matches(text, self.entries[at].name())),
+            Test::Parent(text) => {
+                self.parent(index).is_some_and(|at| text_matches(text, self.entries[at].name()))
+            }
             Test::Empty if entry.is_dir() => self.children(index) == 0,
             Test::Empty => entry.kind() == EntryKind::File && entry.meta.size == 0,
             Test::Dupe(field) => (0..self.entries.len()).any(|other| self.is_dupe(*field, index, other)),
@@ -172,7 +175,11 @@ impl NaiveTree {
             DupeField::Name => one != other && fold(a.name()) == fold(b.name()),
             DupeField::Size => {
                 let file = |entry: &NaiveEntry| entry.kind() == EntryKind::File;
-                file(a) && file(b) && a.meta.size > 0 && a.meta.size == b.meta.size && a.meta.inode != b.meta.inode
+                file(a)
+                    && file(b)
+                    && a.meta.size > 0
+                    && a.meta.size == b.meta.size
+                    && a.meta.inode != b.meta.inode
             }
         }
     }
@@ -198,7 +205,7 @@ impl NaiveTree {
             SortField::Modified => mine.modified_ns.cmp(&theirs.modified_ns),
             SortField::Created => mine.created_ns.cmp(&theirs.created_ns),
             SortField::Accessed => mine.accessed_ns.cmp(&theirs.accessed_ns),
-            SortField::Ext => fold(extension(one.name())).cmp(&fold(extension(other.name()))),
+            SortField::Ext => extension(one.name()).cmp(&extension(other.name())),
             SortField::Type => one.kind().cmp(&other.kind()),
             SortField::Depth => depth(&one.path).cmp(&depth(&other.path)),
             SortField::TreeSize => self.size_with_tree(a).cmp(&self.size_with_tree(b)),
@@ -216,16 +223,18 @@ impl NaiveTree {
     }
 }
 
-/// What follows the last dot, unless that dot begins the name.
-fn extension(name: &[u8]) -> &[u8] {
-    let mut at = name.len();
-    while at > 1 {
-        at -= 1;
-        if name[at] == b'.' {
-            return &name[at + 1..];
-        }
+/// The folded extension: what follows the last dot, unless that dot begins the name or more than 32
+/// bytes follow.
+fn extension(name: &[u8]) -> Vec<u8> {
+    let folded = fold(name);
+    let pieces: Vec<&[u8]> = folded.split(|&byte| byte == b'.').collect();
+    let last = pieces[pieces.len() - 1];
+    let dot_begins_name = pieces.len() == 2 && pieces[0].is_empty();
+    if pieces.len() == 1 || dot_begins_name || last.len() > EXTENSION_BYTES {
+        Vec::new()
+    } else {
+        last.to_vec()
     }
-    b""
 }
 
 fn is_below(path: &[u8], folder: &[u8]) -> bool {

@@ -279,7 +279,7 @@ impl Window {
     fn narrowed(self) -> Self {
         let (mut best, mut window) = (self, self);
         // At one bit per row nothing is left to gain.
-        while window.width > 1 && window.outside * EXCEPTION_BITS < best.bits {
+        while window.range > 1 && window.outside * EXCEPTION_BITS < best.bits {
             window = window.densest_part();
             if window.bits < best.bits {
                 best = window;
@@ -346,8 +346,8 @@ impl Window {
             exceptions: self.outside > 0,
             bits: self.bits,
         };
-        for scale in 0..UNSCALED {
-            if self.range >= SCALES[scale]
+        for (scale, &step) in SCALES[..UNSCALED].iter().enumerate() {
+            if self.range >= step
                 && let Some(anchor) = self.anchor(scale)
             {
                 let plan = self.at_scale(scale, anchor);

@@ -41,7 +41,9 @@ fn check(dict: &NameDict, grams: &GramIndex, literal: &GramLiteral<'_>) {
     let mut got = Vec::new();
     names_containing(dict, grams, literal, |id| got.push(id));
     assert_eq!(got, expect, "{literal:?}");
-    assert!(grams.estimate(literal) >= set.count().min(1) && grams.estimate(literal) <= dict.blocks() as usize);
+    assert!(
+        grams.estimate(literal) >= set.count().min(1) && grams.estimate(literal) <= dict.blocks() as usize
+    );
 }
 
 fn any_name() -> impl Strategy<Value = Vec<u8>> {
@@ -145,7 +147,8 @@ fn large() -> (NameDict, GramIndex) {
 fn rare_and_frequent_grams_agree_with_a_scan() {
     let (dict, grams) = large();
     assert!(!grams.bitmaps.is_empty() && !grams.postings.is_empty());
-    for bytes in ["alpha", "rare1", "ta-rare", "_gamma-rare7.", "00", "0_b", "a.17", "zzz", "delta.0", "f0f"] {
+    for bytes in ["alpha", "rare1", "ta-rare", "_gamma-rare7.", "00", "0_b", "a.17", "zzz", "delta.0", "f0f"]
+    {
         for (anchored_start, anchored_end) in [(false, false), (true, false), (false, true), (true, true)] {
             check(&dict, &grams, &GramLiteral { bytes: bytes.as_bytes(), anchored_start, anchored_end });
         }
@@ -157,9 +160,7 @@ fn postings_are_exactly_the_blocks_that_hold_the_gram() {
     let (dict, grams) = large();
     let directory = grams.directory.as_ref().unwrap();
     for gram in [*b"alp", *b"-ra", *b"\x00a1", *b"89\x00", *b"e7.", *b"_be"] {
-        let holds = |block: &u32| {
-            dict.block_text(*block).windows(3).any(|window| window == gram)
-        };
+        let holds = |block: &u32| dict.block_text(*block).windows(3).any(|window| window == gram);
         let expect: Vec<u32> = (0..dict.blocks()).filter(holds).collect();
         let Some(index) = directory.find(gram) else {
             assert!(expect.is_empty(), "{gram:?}");
@@ -167,7 +168,9 @@ fn postings_are_exactly_the_blocks_that_hold_the_gram() {
         };
         let got: Vec<u32> = match grams.posting(directory, index) {
             Posting::List(bytes) => members(bytes),
-            Posting::Bitmap { words, .. } => BlockSet::from_words(words.to_vec(), dict.blocks()).iter().collect(),
+            Posting::Bitmap { words, .. } => {
+                BlockSet::from_words(words.to_vec(), dict.blocks()).iter().collect()
+            }
         };
         assert_eq!(got, expect, "{gram:?}");
         assert_eq!(grams.posting(directory, index).count(), expect.len());
@@ -184,7 +187,8 @@ fn a_gram_that_occurs_nowhere_leaves_no_block() {
 #[test]
 fn literals_without_a_gram_leave_all_blocks() {
     let (dict, grams) = large();
-    let short = [GramLiteral::inside(b"zz"), GramLiteral { anchored_start: true, ..GramLiteral::inside(b"q") }];
+    let short =
+        [GramLiteral::inside(b"zz"), GramLiteral { anchored_start: true, ..GramLiteral::inside(b"q") }];
     assert_eq!(grams.candidates(&short).count(), dict.blocks() as usize);
     assert_eq!(grams.candidates(&[]), BlockSet::all(dict.blocks()));
     assert_eq!(grams.estimate(&short[0]), dict.blocks() as usize);

@@ -79,13 +79,11 @@ impl CaseTable {
         self.differs.get(id as usize)
     }
 
-    /// Appends the raw form of a name.
+    /// Turns the folded form of a name, which is `out[base..]`, into its raw form.
     #[inline]
-    pub(super) fn raw_into(&self, id: u32, folded: &[u8], out: &mut Vec<u8>) {
+    pub(super) fn restore(&self, id: u32, out: &mut Vec<u8>, base: usize) {
         if self.differs(id) {
-            decode(self.record(self.differs.rank1(id as usize)), folded, out);
-        } else {
-            out.extend_from_slice(folded);
+            decode(self.record(self.differs.rank1(id as usize)), out, base);
         }
     }
 
@@ -116,15 +114,13 @@ fn whole_len(record: &[u8]) -> u16 {
     u16::from_le_bytes([record[1], record[2]])
 }
 
-fn decode(record: &[u8], folded: &[u8], out: &mut Vec<u8>) {
+fn decode(record: &[u8], out: &mut Vec<u8>, base: usize) {
     if record[0] == WHOLE {
-        return out.extend_from_slice(&record[3..3 + usize::from(whole_len(record))]);
-    }
-    let base = out.len();
-    out.extend_from_slice(folded);
-    let mask = &record[1..1 + usize::from(record[0])];
-    for (bytes, &mask) in out[base..].chunks_mut(8).zip(mask) {
-        raise(bytes, mask);
+        out.truncate(base);
+        out.extend_from_slice(&record[3..3 + usize::from(whole_len(record))]);
+    } else {
+        let mask = &record[1..1 + usize::from(record[0])];
+        out[base..].chunks_mut(8).zip(mask).for_each(|(bytes, &mask)| raise(bytes, mask));
     }
 }
 

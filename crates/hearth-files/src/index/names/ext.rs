@@ -81,7 +81,9 @@ impl Extensions {
     /// Name of extension `ext` (1..=count); empty for 0.
     pub(super) fn name(&self, ext: u32) -> &[u8] {
         match ext.checked_sub(1) {
-            Some(index) => &self.text[self.starts[index as usize] as usize..self.starts[ext as usize] as usize],
+            Some(index) => {
+                &self.text[self.starts[index as usize] as usize..self.starts[ext as usize] as usize]
+            }
             None => &[],
         }
     }
@@ -101,6 +103,7 @@ impl Extensions {
     }
 
     /// Extension number of a name, 0 = none.
+    #[inline]
     pub(super) fn of(&self, id: u32) -> u32 {
         match self.codes[id as usize] {
             ESCAPE => {

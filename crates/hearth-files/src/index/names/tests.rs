@@ -13,11 +13,14 @@ fn fold(raw: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The dictionary and its names as (folded, raw) in the expected order.
-fn dict_of(names: &BTreeSet<Vec<u8>>) -> (NameDict, Vec<(Vec<u8>, Vec<u8>)>) {
+/// Names as (folded, raw).
+type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// The dictionary and its names in the expected order.
+fn dict_of(names: &BTreeSet<Vec<u8>>) -> (NameDict, Pairs) {
     let input: Vec<&[u8]> = names.iter().rev().map(Vec::as_slice).collect();
     let (dict, id_of) = NameDict::build(&input, &pool()).unwrap();
-    let mut expect: Vec<_> = names.iter().map(|raw| (fold(raw), raw.clone())).collect();
+    let mut expect: Pairs = names.iter().map(|raw| (fold(raw), raw.clone())).collect();
     expect.sort();
     for (raw, id) in input.iter().zip(&id_of) {
         assert_eq!(expect[*id as usize].1, *raw);
@@ -176,7 +179,8 @@ fn holds(folded: &[u8], needle: &[u8], start: bool, end: bool) -> bool {
 #[test]
 fn more_names_than_one_task_and_long_shared_prefixes_stay_in_order() {
     let prefix = "shared prefix of more than eight bytes ".repeat(40);
-    let mut names: BTreeSet<Vec<u8>> = (0..40_000u32).map(|n| format!("img_{n:08}.JPG").into_bytes()).collect();
+    let mut names: BTreeSet<Vec<u8>> =
+        (0..40_000u32).map(|n| format!("img_{n:08}.JPG").into_bytes()).collect();
     names.extend((0..2000u32).map(|n| format!("{prefix}{n}").into_bytes()));
     names.extend((0..300u32).map(|n| format!("f{n}.e{n}").into_bytes()));
     let (dict, expect) = dict_of(&names);

@@ -16,6 +16,8 @@ const GROUP: u32 = 16;
 const GROUPS_PER_BLOCK: u32 = BLOCK / GROUP;
 /// Length byte of names of 255 bytes or more.
 const LONG: u8 = u8::MAX;
+/// Names up to this length are copied at a fixed size.
+const SHORT: usize = 32;
 
 /// The text; ids are positions in it.
 #[derive(Debug, Default)]
@@ -94,19 +96,36 @@ impl NameText {
     }
 
     /// Name of an id.
+    #[inline]
     pub(super) fn get(&self, id: u32) -> &[u8] {
         let place = self.place(id);
         &self.blob[place.start..place.end]
     }
 
+    /// Appends the name of an id.
+    #[inline]
+    pub(super) fn append_to(&self, id: u32, out: &mut Vec<u8>) {
+        let Place { start, end, .. } = self.place(id);
+        match self.blob.get(start..start + SHORT) {
+            Some(bytes) if end - start <= SHORT => {
+                // Copying a fixed size and cutting is several times cheaper than a copy of any size.
+                out.extend_from_slice(bytes);
+                out.truncate(out.len() - (start + SHORT - end));
+            }
+            _ => out.extend_from_slice(&self.blob[start..end]),
+        }
+    }
+
     /// Where an id's name lies.
+    #[inline]
     pub(super) fn place(&self, id: u32) -> Place {
         assert!(id < self.len, "name id {id} of {}", self.len);
         let group = id / GROUP;
         let within = id % GROUP;
         let start = self.starts[group as usize] as usize;
         let first = (group * GROUP) as usize;
-        let lens: [u8; GROUP as usize] = self.lens[first..first + GROUP as usize].try_into().expect("whole groups");
+        let lens: [u8; GROUP as usize] =
+            self.lens[first..first + GROUP as usize].try_into().expect("whole groups");
         match sum_of_short(lens, within) {
             Some(sum) => {
                 let start = start + sum + within as usize;

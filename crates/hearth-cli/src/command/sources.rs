@@ -1,0 +1,167 @@
+//! `hearth add`, `forget`, `list`, `refresh`: the registered sources.
+
+use super::cwd;
+use crate::args::operate::{AddArgs, ForgetArgs, ListArgs, RefreshArgs, SourceKind};
+use crate::console::Console;
+use crate::exit::{Done, Outcome};
+use crate::failure::{Failure, Stop};
+use crate::query_text::absolute;
+use crate::reach::{connect, refused};
+use crate::render::table::{Align, Table};
+use crate::text::quote;
+use crate::waiting;
+use hearth_client::Client;
+use hearth_protocol::answer::Source;
+use hearth_protocol::params::{AddParams, ForgetParams, RefreshParams, SourceKind as WireKind};
+use hearth_protocol::{Code, RpcError};
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::Path;
+
+/// Registers a source.
+pub(crate) fn add(args: &AddArgs, console: &mut Console) -> Outcome {
+    let kind = args.kind.map(wire_kind).transpose()?;
+    let mut params = AddParams { name: args.name.clone(), kind, ..AddParams::default() };
+    params.set_path(absolute(&args.path, &cwd()?).into_os_string().into_vec());
+    let mut client = connect(console)?;
+    let source = client.add(&params, &mut |_| Ok(())).map_err(refused)?;
+    tell(&source, "added", args.json, console)?;
+    if args.wait {
+        return waiting::for_sources(&mut client, console, args.timeout, &[(source.name, 0)]);
+    }
+    Ok(Done::Found)
+}
+
+fn wire_kind(kind: SourceKind) -> Result<WireKind, Stop> {
+    let word = match kind {
+        SourceKind::Volume => return Ok(WireKind::Volume),
+        SourceKind::Workspace => "workspace",
+        SourceKind::Ntfs => "ntfs",
+    };
+    let failure = Failure::usage(format!("sources of kind `{word}` are not in this build"));
+    Err(failure.hint("`--as volume` indexes the names and metadata of a mounted file system").into())
+}
+
+/// Unregisters sources.
+pub(crate) fn forget(args: &ForgetArgs, console: &mut Console) -> Outcome {
+    let cwd = cwd()?;
+    let mut client = connect(console)?;
+    for source in &args.sources {
+        let mut params = ForgetParams::default();
+        params.set_source(name_or_root(source, &cwd));
+        let forgotten = client.forget(&params).map_err(refused)?;
+        tell(&forgotten, "forgot", args.json, console)?;
+    }
+    Ok(Done::Found)
+}
+
+/// Lists the sources.
+pub(crate) fn list(args: &ListArgs, console: &mut Console) -> Outcome {
+    let sources = connect(console)?.list().map_err(refused)?;
+    if args.json {
+        sources.iter().try_for_each(|source| console.printer.json(source))?;
+    } else if !sources.is_empty() {
+        let quoted = console.printer.is_terminal();
+        console.printer.push(|out| table(&sources, quoted).push_to(out))?;
+    }
+    Ok(Done::found_if(!sources.is_empty()))
+}
+
+/// Scans sources anew.
+pub(crate) fn refresh(args: &RefreshArgs, console: &mut Console) -> Outcome {
+    let cwd = cwd()?;
+    let mut client = connect(console)?;
+    let before = client.status().map_err(refused)?;
+    let asked: Vec<Vec<u8>> = args.sources.iter().map(|source| name_or_root(source, &cwd)).collect();
+    let sources = names(&mut client, &asked)?;
+    let refreshed = client.refresh(&RefreshParams { sources }).map_err(refused)?;
+    for name in &refreshed {
+        if args.json {
+            console.printer.json(&serde_json::json!({ "v": 1, "type": "refresh", "source": name }))?;
+        } else {
+            console.printer.line(&format!("refreshing {name}"))?;
+        }
+    }
+    console.printer.flush()?;
+    if args.wait {
+        let generation = |name: &String| {
+            before.shards.iter().find(|shard| shard.name == *name).map_or(0, |shard| shard.generation)
+        };
+        let waited: Vec<(String, u64)> =
+            refreshed.iter().map(|name| (name.clone(), generation(name))).collect();
+        return waiting::for_sources(&mut client, console, args.timeout, &waited);
+    }
+    Ok(Done::found_if(!refreshed.is_empty()))
+}
+
+/// Names of the sources that were asked for by name or by root.
+fn names(client: &mut Client, asked: &[Vec<u8>]) -> Result<Vec<String>, Stop> {
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let known = client.list().map_err(refused)?;
+    asked.iter().map(|asked| name_of(&known, asked)).collect()
+}
+
+fn name_of(known: &[Source], asked: &[u8]) -> Result<String, Stop> {
+    let fits = |source: &&Source| source.name.as_bytes() == asked || source.root.0 == asked;
+    known.iter().find(fits).map(|source| source.name.clone()).ok_or_else(|| {
+        let error = RpcError::new(Code::UnknownSource, format!("no source {}", quote::visible(asked)));
+        Failure::from(error).hint("`hearth list` shows the sources").into()
+    })
+}
+
+/// An argument with a slash, or one that is `.` or `..`, is a path; anything else is a name.
+fn name_or_root(argument: &OsString, cwd: &Path) -> Vec<u8> {
+    let bytes = argument.as_bytes();
+    if bytes.contains(&b'/') || matches!(bytes, b"." | b"..") {
+        return absolute(Path::new(argument), cwd).into_os_string().into_vec();
+    }
+    bytes.to_vec()
+}
+
+fn tell(source: &Source, done: &str, json: bool, console: &mut Console) -> Result<(), Stop> {
+    if json {
+        console.printer.json(source)?;
+    } else {
+        console.printer.line(&format!("{done} {} ({})", source.name, quote::visible(&source.root.0)))?;
+    }
+    console.printer.flush()
+}
+
+fn table(sources: &[Source], quoted: bool) -> Table {
+    let mut table = Table::new(&[("name", Align::Left), ("kind", Align::Left), ("root", Align::Left)]);
+    for source in sources {
+        let mut root = Vec::new();
+        if quoted {
+            quote::push_visible(&mut root, &source.root.0);
+        } else {
+            root.extend_from_slice(&source.root.0);
+        }
+        table.row(vec![source.name.clone().into_bytes(), source.kind.clone().into_bytes(), root]);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slash_makes_a_path() {
+        let given = |text: &str| name_or_root(&OsString::from(text), Path::new("/nonexistent-folder"));
+        assert_eq!(given("docs"), b"docs");
+        assert_eq!(given("./docs"), b"/nonexistent-folder/docs");
+        assert_eq!(given("/nonexistent-root"), b"/nonexistent-root");
+        assert_eq!(given(".."), b"/");
+    }
+
+    #[test]
+    fn kinds_of_later_builds_are_refused() {
+        assert!(matches!(wire_kind(SourceKind::Volume), Ok(WireKind::Volume)));
+        for kind in [SourceKind::Workspace, SourceKind::Ntfs] {
+            let Err(Stop::Failed(failure)) = wire_kind(kind) else { panic!("{kind:?} was accepted") };
+            assert!(failure.to_text().contains("not in this build"), "{}", failure.to_text());
+        }
+    }
+}

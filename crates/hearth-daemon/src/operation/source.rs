@@ -1,0 +1,63 @@
+//! `add`, `forget`, `list`, `refresh`: which sources there are.
+//!
+//! All but `list` run in the slow lane: they touch file systems, which may hang.
+
+use crate::dispatch::{Context, Plan, later, reply};
+use crate::lanes::Lane;
+use hearth_core::limits::REQUEST_TIMEOUT_MAX_MS;
+use hearth_protocol::answer::{List, Refreshed, Source};
+use hearth_protocol::envelope::Request;
+use hearth_protocol::params::{AddParams, ForgetParams, NoParams, RefreshParams};
+use hearth_protocol::{Code, RpcError};
+
+pub(crate) fn plan_add(context: &Context<'_>, request: &Request<'_>) -> Result<Plan, RpcError> {
+    refuse_if_borrowed(context)?;
+    let params: AddParams = request.params()?;
+    let root = params.path_bytes()?.ok_or_else(|| missing("path"))?;
+    let timeout_ms = params.timeout_ms.or(params.wait.then_some(REQUEST_TIMEOUT_MAX_MS));
+    later(Lane::Slow, timeout_ms, move |call| {
+        let service = &call.server.service;
+        let source = service.add(&root, params.name.as_deref())?;
+        if params.wait {
+            service.wait_complete(&source.name, &call.cancel)?;
+        }
+        reply(&call.id, &Source::from(source))
+    })
+}
+
+pub(crate) fn plan_forget(context: &Context<'_>, request: &Request<'_>) -> Result<Plan, RpcError> {
+    refuse_if_borrowed(context)?;
+    let params: ForgetParams = request.params()?;
+    let wanted = params.source_bytes()?.ok_or_else(|| missing("source"))?;
+    later(Lane::Slow, None, move |call| reply(&call.id, &Source::from(call.server.service.forget(&wanted)?)))
+}
+
+pub(crate) fn plan_list(request: &Request<'_>) -> Result<Plan, RpcError> {
+    request.params::<NoParams>()?;
+    later(Lane::Fast, None, |call| {
+        let sources = call.server.service.list().into_iter().map(Into::into).collect();
+        reply(&call.id, &List { sources })
+    })
+}
+
+pub(crate) fn plan_refresh(request: &Request<'_>) -> Result<Plan, RpcError> {
+    let params: RefreshParams = request.params()?;
+    later(Lane::Slow, None, move |call| {
+        let sources = call.server.service.refresh(&params.sources)?;
+        let sources = sources.into_iter().map(|source| source.name).collect();
+        reply(&call.id, &Refreshed { sources })
+    })
+}
+
+/// A private daemon beside a running one must not change the list that the other one keeps.
+fn refuse_if_borrowed(context: &Context<'_>) -> Result<(), RpcError> {
+    if context.server.borrowed {
+        let message = "the list of sources belongs to the daemon that is running";
+        return Err(RpcError::new(Code::PermissionDenied, message).hint("ask that daemon, without `--no-daemon`"));
+    }
+    Ok(())
+}
+
+fn missing(field: &str) -> RpcError {
+    RpcError::invalid_params(format!("`{field}` is missing"))
+}

@@ -1,0 +1,7 @@
+//! The service over real trees: what a user does, end to end, without daemon and wire.
+
+mod answers;
+mod duplicates;
+mod fixture;
+mod searching;
+mod sources;

@@ -1,0 +1,12 @@
+//! The request envelope and the parameters of `find`: any line is a request or a typed refusal.
+#![no_main]
+
+use hearth_protocol::envelope::Request;
+use hearth_protocol::params::FindParams;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|line: &[u8]| {
+    if let Ok(request) = Request::parse(line) {
+        let _ = request.params::<FindParams>();
+    }
+});
