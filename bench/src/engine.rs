@@ -20,7 +20,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 /// Regular expressions that hold no literal of three letters.
-const NEEDLE_FREE: &[&str] = &["^[a-z]+[0-9]+$", "[aeiou]{4}", "^.{40,}$"];
+const NEEDLE_FREE: &[&str] = &["^[a-z]+[0-9]+$", "[aeiou]{4}", "[a-z]{20}"];
 const REPEATS: usize = 5;
 
 pub(crate) fn run(options: &Options) -> Outcome {
@@ -147,8 +147,7 @@ impl Bench<'_> {
         let table = Table::begin("Count of a regular expression without a needle", &columns);
         for regex in NEEDLE_FREE {
             let (mut own, mut peer) = (Samples::default(), Samples::default());
-            let question = Question::count(&format!("case:\"re:{regex}\""))
-                .or_else(|_| Question::count(&format!("case:re:{regex}")))?;
+            let question = Question::count(&format!("case:re:{regex}"))?;
             let (mut matched, mut of_peer) = (0, 0);
             for _ in 0..REPEATS {
                 matched = self.engine.matched(&question, &mut own)?;

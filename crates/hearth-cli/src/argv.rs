@@ -42,7 +42,7 @@ pub(crate) fn parse(args: &[OsString]) -> Result<Command, clap::Error> {
     }
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Route {
     /// A search; the words before index `skip` are not part of it.
     Search { skip: usize },

@@ -74,12 +74,12 @@ fn write_all(mut bytes: &[u8]) -> Result<(), Stop> {
     let stdout = rustix::stdio::stdout();
     while !bytes.is_empty() {
         match rustix::io::write(stdout, bytes) {
-            Ok(0) => return Err(cannot_write(io::ErrorKind::WriteZero.into())),
+            Ok(0) => return Err(cannot_write(&io::ErrorKind::WriteZero.into())),
             Ok(written) => bytes = &bytes[written..],
             Err(Errno::INTR) => {}
             Err(Errno::AGAIN) => wait_writable(stdout),
             Err(Errno::PIPE) => return Err(Stop::PipeClosed),
-            Err(errno) => return Err(cannot_write(errno.into())),
+            Err(errno) => return Err(cannot_write(&errno.into())),
         }
     }
     Ok(())
@@ -92,6 +92,6 @@ fn wait_writable(stdout: BorrowedFd<'_>) {
     let _ = rustix::event::poll(&mut fds, None);
 }
 
-fn cannot_write(error: io::Error) -> Stop {
-    Failure::io("cannot write to standard output", &error).into()
+fn cannot_write(error: &io::Error) -> Stop {
+    Failure::io("cannot write to standard output", error).into()
 }

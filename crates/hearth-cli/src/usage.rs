@@ -4,6 +4,7 @@ use crate::args::When;
 use crate::console::Console;
 use crate::exit::{Done, Outcome};
 use crate::failure::{Failure, Stop};
+use clap::error::ErrorKind;
 use std::ffi::OsString;
 
 /// Prints help or version; turns anything else into a failure. The second value: whether JSON is wanted.
@@ -12,7 +13,7 @@ pub(crate) fn tell(error: &clap::Error, args: &[OsString], console: &mut Console
         return (print_help(error, console), false);
     }
     let json = args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json");
-    (Err(failure(error)), json)
+    (Err(failure(error, console)), json)
 }
 
 fn print_help(error: &clap::Error, console: &mut Console) -> Outcome {
@@ -22,8 +23,45 @@ fn print_help(error: &clap::Error, console: &mut Console) -> Outcome {
     Ok(Done::Found)
 }
 
-fn failure(error: &clap::Error) -> Stop {
+fn failure(error: &clap::Error, console: &mut Console) -> Stop {
     let text = error.render().to_string();
-    let text = text.strip_prefix("error: ").unwrap_or(&text);
-    Failure::usage(text.trim_end()).into()
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        console.notes.block(text.as_bytes());
+        return Failure::usage("a command, or something to search for, is missing").into();
+    }
+    let (message, hint) = split(&text);
+    Failure::usage(message).hint(hint).into()
+}
+
+/// The parser's text as message (its first paragraph) and hint (its tips and the usage).
+fn split(text: &str) -> (String, String) {
+    let mut paragraphs = text.trim_end().split("\n\n");
+    let first = paragraphs.next().unwrap_or_default();
+    let message = first.strip_prefix("error: ").unwrap_or(first).to_owned();
+    let hints: Vec<&str> = paragraphs
+        .filter(|paragraph| !paragraph.starts_with("For more information"))
+        .map(|paragraph| paragraph.trim().trim_start_matches("tip: "))
+        .chain(["see --help"])
+        .collect();
+    (message, hints.join("\n        "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_is_the_first_paragraph() {
+        let text = "error: unexpected argument '--x' found\n\n  tip: to pass it, use '-- --x'\n\n\
+                    Usage: hearth find [TERM]\n\nFor more information, try '--help'.\n";
+        let (message, hint) = split(text);
+        assert_eq!(message, "unexpected argument '--x' found");
+        assert_eq!(hint, "to pass it, use '-- --x'\n        Usage: hearth find [TERM]\n        see --help");
+    }
+
+    #[test]
+    fn possible_values_stay_with_the_message() {
+        let text = "error: invalid value 'x' for '--by <KEY>'\n  [possible values: ext]\n\nFor more information, try '--help'.";
+        assert_eq!(split(text).0, "invalid value 'x' for '--by <KEY>'\n  [possible values: ext]");
+    }
 }

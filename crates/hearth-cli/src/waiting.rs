@@ -83,6 +83,9 @@ fn could_not_read(shard: &Shard) -> Stop {
     Failure::from(error.with("source", shard.name.as_str())).into()
 }
 
+/// A request: asked once or several times.
+type Question<'a, T> = dyn FnMut(&mut Client, &mut Console) -> Result<(T, Summary), CallError> + 'a;
+
 /// Readies the sources for a question: says so if there are none yet, and with `wait` reads them first,
 /// those that `concerned` holds for.
 pub(crate) fn prepare(
@@ -116,7 +119,7 @@ pub(crate) fn ask<T>(
     client: &mut Client,
     console: &mut Console,
     timeout_ms: Option<u64>,
-    question: &mut dyn FnMut(&mut Client, &mut Console) -> Result<(T, Summary), CallError>,
+    question: &mut Question<'_, T>,
 ) -> Result<(T, Summary), Stop> {
     let limit = Instant::now() + timeout_ms.map_or(FIRST_ANSWER, Duration::from_millis);
     loop {

@@ -3,14 +3,14 @@
 use crate::error::CallError;
 use crate::reader::FrameReader;
 use hearth_protocol::answer::{
-    Config, DupeGroup, DuRow, Hello, List, Refreshed, RequestProgress, ScanProgress, Source, StatsRow, Status, Stopping,
-    Subscribed, Summary,
+    Config, DuRow, DupeGroup, Hello, List, Refreshed, RequestProgress, ScanProgress, Source, StatsRow,
+    Status, Stopping, Subscribed, Summary,
 };
 use hearth_protocol::envelope::{Message, RowsParams, request_line};
 use hearth_protocol::limits::RAW_FRAME_MAX_BYTES;
 use hearth_protocol::params::{
-    AddParams, DuParams, DupesParams, FindParams, ForgetParams, HelloParams, NoParams, RefreshParams, StatsParams,
-    SubscribeParams, Topic,
+    AddParams, DuParams, DupesParams, FindParams, ForgetParams, HelloParams, NoParams, RefreshParams,
+    StatsParams, SubscribeParams, Topic,
 };
 use hearth_protocol::{Entry, Id, PROTOCOL, method};
 use serde::Serialize;
@@ -86,7 +86,11 @@ impl Client {
     }
 
     /// Sends a request and returns its result; notifications are dropped.
-    pub fn call<P: Serialize, R: DeserializeOwned>(&mut self, method: &str, params: &P) -> Result<R, CallError> {
+    pub fn call<P: Serialize, R: DeserializeOwned>(
+        &mut self,
+        method: &str,
+        params: &P,
+    ) -> Result<R, CallError> {
         self.call_with(method, params, &mut |_| Ok(()))
     }
 

@@ -33,7 +33,9 @@ impl<R: Read> FrameReader<R> {
             }
             searched = self.end - self.start;
             if searched > REPLY_BYTES {
-                return Err(CallError::Protocol(format!("the daemon sent a line longer than {REPLY_BYTES} bytes")));
+                return Err(CallError::Protocol(format!(
+                    "the daemon sent a line longer than {REPLY_BYTES} bytes"
+                )));
             }
             self.fill()?;
         };
@@ -43,7 +45,11 @@ impl<R: Read> FrameReader<R> {
     }
 
     /// Hands the next `length` bytes to `receiver`, in pieces of any size.
-    pub(crate) fn raw(&mut self, mut length: u64, receiver: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> Result<(), CallError> {
+    pub(crate) fn raw(
+        &mut self,
+        mut length: u64,
+        receiver: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<(), CallError> {
         while length > 0 {
             if self.start == self.end {
                 self.fill()?;
@@ -143,6 +149,8 @@ mod tests {
     fn a_receiver_that_fails_ends_the_frame() {
         let mut reader = FrameReader::new(&b"abc"[..]);
         let outcome = reader.raw(3, &mut |_| Err(io::ErrorKind::BrokenPipe.into()));
-        assert!(matches!(outcome, Err(CallError::Receiver(error)) if error.kind() == io::ErrorKind::BrokenPipe));
+        assert!(
+            matches!(outcome, Err(CallError::Receiver(error)) if error.kind() == io::ErrorKind::BrokenPipe)
+        );
     }
 }

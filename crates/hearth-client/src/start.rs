@@ -79,15 +79,16 @@ fn spawn(program: &Path, places: &Places) -> Result<Child, ConnectError> {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
-        .envs(absolute_home(places))
+        .envs(home_of(places))
         .spawn();
     child.map_err(|source| ConnectError::Spawn { program: program.to_owned(), source })
 }
 
-/// The daemon starts in `/`: a relative `HEARTH_HOME` must not change its meaning.
-fn absolute_home(places: &Places) -> Option<(&'static str, PathBuf)> {
-    std::env::var_os("HEARTH_HOME").filter(|home| !home.is_empty())?;
-    Some(("HEARTH_HOME", places.run.parent()?.to_owned()))
+/// Tells the daemon the folder that holds everything, as an absolute path: it starts in `/`. Other
+/// places come from variables that it inherits.
+fn home_of(places: &Places) -> Option<(&'static str, &Path)> {
+    let home = places.run.parent()?;
+    (*places == Places::under(home)).then_some(("HEARTH_HOME", home))
 }
 
 fn await_socket(places: &Places, mut child: Child, mut wait: Wait) -> Result<UnixStream, ConnectError> {

@@ -80,7 +80,9 @@ mod tests {
 
     #[test]
     fn anything_else_is_an_error_that_names_it() {
-        for arguments in [&["--froeground"][..], &["run"], &["--stdio", "--foreground"], &["--stdio", "--stdio"]] {
+        for arguments in
+            [&["--froeground"][..], &["run"], &["--stdio", "--foreground"], &["--stdio", "--stdio"]]
+        {
             let failure = parse(arguments).unwrap_err();
             assert!(failure.message.contains(arguments.last().unwrap()), "{}", failure.message);
             assert_eq!(failure.status, 2);

@@ -31,7 +31,10 @@ impl Connection {
     pub(crate) fn begin(self: &Arc<Self>, id: &Id, deadline: Instant) -> Result<Ticket, RpcError> {
         let mut requests = self.locked();
         if requests.contains_key(id) {
-            return Err(RpcError::new(Code::InvalidRequest, format!("a request with the id {id} is still running")));
+            return Err(RpcError::new(
+                Code::InvalidRequest,
+                format!("a request with the id {id} is still running"),
+            ));
         }
         let progressing = Arc::new(Progressing::new(deadline));
         requests.insert(id.clone(), Arc::clone(&progressing));

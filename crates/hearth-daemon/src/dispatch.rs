@@ -56,6 +56,18 @@ pub(crate) fn begin(server: &Arc<Server>, connection: &Arc<Connection>, line: &[
     }
 }
 
+/// True if the line cancels another request.
+pub(crate) fn is_cancel(line: &[u8]) -> bool {
+    Request::parse(line).is_ok_and(|request| request.method == method::CANCEL)
+}
+
+/// Answers the request on a line with an error instead of beginning it.
+pub(crate) fn turn_down(connection: &Arc<Connection>, line: &[u8], why: &RpcError) {
+    if let Ok(Request { id: Some(id), .. }) = Request::parse(line) {
+        connection.outgoing.push(error_line(Some(&id), why));
+    }
+}
+
 fn begin_request(server: &Arc<Server>, connection: &Arc<Connection>, request: &Request<'_>) {
     let Some(id) = &request.id else { return notified(connection, request) };
     tracing::debug!(%id, method = &*request.method, "request");
@@ -124,7 +136,8 @@ where
 
 /// The reply line of a result.
 pub(crate) fn reply<R: Serialize>(id: &Id, result: &R) -> Result<Vec<u8>, RpcError> {
-    result_line(id, result).map_err(|error| RpcError::new(Code::Internal, format!("cannot render the answer: {error}")))
+    result_line(id, result)
+        .map_err(|error| RpcError::new(Code::Internal, format!("cannot render the answer: {error}")))
 }
 
 fn submit(context: &Context<'_>, later: Later) -> Result<(), RpcError> {

@@ -21,8 +21,14 @@ impl DaemonLock {
     pub(crate) fn take(places: &Places) -> Result<DaemonLock, Failure> {
         let path = places.daemon_lock();
         let failed = |error: std::io::Error| Failure::cannot(format_args!("lock {}", path.display()), error);
-        let mut file =
-            OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(&path).map_err(failed)?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(failed)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => return Err(taken(places, file)),

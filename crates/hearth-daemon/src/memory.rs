@@ -25,13 +25,18 @@ pub(crate) fn measure() -> Memory {
     // The allocator's numbers stand still until its epoch moves.
     let moved = epoch::advance().is_ok();
     let read = |number: Result<usize, _>| number.ok().filter(|_| moved).map(|bytes| bytes as u64);
-    Memory { rss: rss(), allocated: read(stats::allocated::read()), allocator_resident: read(stats::resident::read()) }
+    Memory {
+        rss: rss(),
+        allocated: read(stats::allocated::read()),
+        allocator_resident: read(stats::resident::read()),
+    }
 }
 
 fn rss() -> Option<u64> {
-    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = statm.split_ascii_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * rustix::param::page_size() as u64)
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ use tokio::sync::Notify;
 pub(crate) const HIGH_WATER_BYTES: usize = 1024 * 1024;
 /// Queued bytes above which no further request of the connection is begun.
 pub(crate) const LOW_WATER_BYTES: usize = 256 * 1024;
+/// Queued bytes above which not even a `cancel` is carried out: its replies are queued as well.
+pub(crate) const FLOOD_BYTES: usize = 4 * HIGH_WATER_BYTES;
 /// How often a waiting worker looks whether it was cancelled.
 const CANCEL_LATENCY: Duration = Duration::from_millis(50);
 
@@ -58,8 +60,13 @@ struct State {
 impl Outgoing {
     /// A queue before a non-blocking socket.
     pub(crate) fn new(socket: OwnedFd) -> Self {
-        let state =
-            State { queue: VecDeque::new(), sent_of_first: 0, queued: 0, closed: false, moved_at: Instant::now() };
+        let state = State {
+            queue: VecDeque::new(),
+            sent_of_first: 0,
+            queued: 0,
+            closed: false,
+            moved_at: Instant::now(),
+        };
         Outgoing { socket, state: Mutex::new(state), room: Condvar::new(), changed: Notify::new() }
     }
 
@@ -152,7 +159,11 @@ impl Outgoing {
 
     fn flush_locked(&self, state: &mut State) -> io::Result<()> {
         while let Some(first) = state.queue.front() {
-            match rustix::net::send(&self.socket, &first[state.sent_of_first..], SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+            match rustix::net::send(
+                &self.socket,
+                &first[state.sent_of_first..],
+                SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
+            ) {
                 Ok(count) => state.advance(count),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Err(io::ErrorKind::WouldBlock.into()),

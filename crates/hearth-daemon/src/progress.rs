@@ -33,7 +33,12 @@ impl ScanWatch {
         let source = shard.source.name.clone();
         if let Some(scan) = shard.scanning {
             self.scanning.insert(source.clone());
-            return Some(ScanProgress { source, entries: scan.entries, elapsed_ms: scan.elapsed_ms, done: false });
+            return Some(ScanProgress {
+                source,
+                entries: scan.entries,
+                elapsed_ms: scan.elapsed_ms,
+                done: false,
+            });
         }
         if !self.scanning.remove(&source) {
             return None;

@@ -134,7 +134,8 @@ fn listener(places: &Places) -> Result<UnixListener, Failure> {
 }
 
 fn server(places: Places, config: Config, borrowed: bool) -> Result<Arc<Server>, Failure> {
-    let service = Service::open(config.clone(), &places.state).map_err(|error| Failure::cannot("start", error))?;
+    let service =
+        Service::open(config.clone(), &places.state).map_err(|error| Failure::cannot("start", error))?;
     let lanes = Lanes::start().map_err(|error| Failure::cannot("start threads", error))?;
     Ok(Arc::new(Server {
         service,

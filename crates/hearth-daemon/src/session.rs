@@ -1,12 +1,13 @@
 //! The task of one connection: reads requests, begins them, sends what is queued, notices the end.
 //!
-//! Reading pauses while the connection has all the requests it may have or a client leaves replies
-//! unread; the client feels that as back-pressure, and the daemon holds at most one read of undecided lines.
+//! While the connection has all the requests it may have, or its client leaves replies unread, the next
+//! request waits here and nothing behind it is read: the client feels that as back-pressure, and the daemon
+//! holds at most one read of undecided lines. A `cancel` at the head of them is carried out all the same.
 //! A client that shuts down its sending side still gets its replies; one that closed is cancelled.
 
 use crate::connection::Connection;
 use crate::dispatch;
-use crate::outgoing::LOW_WATER_BYTES;
+use crate::outgoing::{FLOOD_BYTES, LOW_WATER_BYTES};
 use crate::progress::ScanWatch;
 use crate::server::Server;
 use hearth_protocol::envelope::error_line;
@@ -92,7 +93,8 @@ impl Session {
             }
             let reading = self.may_read();
             let writing = self.connection.outgoing.queued() > 0;
-            let looking = writing || !reading || self.connection.running() > 0 || self.connection.is_subscribed();
+            let looking =
+                writing || !reading || self.connection.running() > 0 || self.connection.is_subscribed();
             let alive = tokio::select! {
                 ready = self.stream.readable(), if reading => ready.and_then(|()| self.read()),
                 ready = self.stream.writable(), if writing => ready.and_then(|()| self.write()),
@@ -107,8 +109,7 @@ impl Session {
     }
 
     fn may_read(&self) -> bool {
-        let has_room = || self.connection.outgoing.queued() < LOW_WATER_BYTES && self.connection.has_slot();
-        !self.ended && self.stopping.is_none() && self.lines.is_empty() && has_room()
+        !self.ended && self.stopping.is_none() && self.lines.is_empty()
     }
 
     fn is_over(&self) -> bool {
@@ -120,13 +121,24 @@ impl Session {
     }
 
     fn begin_requests(&mut self) {
-        while self.connection.has_slot() && self.connection.outgoing.queued() < LOW_WATER_BYTES {
-            match self.lines.pop_front() {
-                Some(Line::Text(line)) => dispatch::begin(&self.server, &self.connection, &line),
-                Some(Line::TooLong) => self.refuse(&RpcError::too_large(MESSAGE_BYTES)),
-                None => return,
+        while let Some(line) = self.lines.pop_front() {
+            match &line {
+                Line::Text(line) if self.has_room() => dispatch::begin(&self.server, &self.connection, line),
+                Line::TooLong if self.has_room() => self.refuse(&RpcError::too_large(MESSAGE_BYTES)),
+                Line::Text(line) if self.may_cancel(line) => {
+                    dispatch::begin(&self.server, &self.connection, line)
+                }
+                _ => return self.lines.push_front(line),
             }
         }
+    }
+
+    fn has_room(&self) -> bool {
+        self.connection.has_slot() && self.connection.outgoing.queued() < LOW_WATER_BYTES
+    }
+
+    fn may_cancel(&self, line: &[u8]) -> bool {
+        self.connection.outgoing.queued() < FLOOD_BYTES && dispatch::is_cancel(line)
     }
 
     fn refuse(&self, error: &RpcError) {
@@ -200,8 +212,16 @@ impl Session {
 
     fn stop(&mut self) -> io::Result<()> {
         self.stopping = Some(Instant::now());
-        self.lines.clear();
         self.connection.cancel_all();
+        for line in self.lines.drain(..) {
+            if let Line::Text(line) = line {
+                dispatch::turn_down(
+                    &self.connection,
+                    &line,
+                    &RpcError::new(Code::Cancelled, "the daemon stops"),
+                );
+            }
+        }
         Ok(())
     }
 }

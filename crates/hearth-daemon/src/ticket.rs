@@ -120,7 +120,8 @@ impl Job {
             return;
         }
         let cancel = ticket.progressing.cancel.clone();
-        let call = Call { server, connection: Arc::clone(&ticket.connection), id: ticket.id.clone(), lane, cancel };
+        let call =
+            Call { server, connection: Arc::clone(&ticket.connection), id: ticket.id.clone(), lane, cancel };
         let outcome = catch_unwind(AssertUnwindSafe(|| work(&call))).unwrap_or_else(|_| Err(panicked()));
         let line = outcome.unwrap_or_else(|error| error_line(Some(&ticket.id), &error));
         ticket.answer(RUNNING, line);
@@ -131,9 +132,11 @@ impl Job {
 pub(crate) fn stopped(why: Cancelled, partial: bool) -> RpcError {
     match why {
         Cancelled::Requested => RpcError::new(Code::Cancelled, "cancelled"),
-        Cancelled::DeadlinePassed => RpcError::new(Code::TimedOut, "the request took longer than its time limit")
-            .hint("raise `timeout_ms`, or narrow the request")
-            .with("partial", partial),
+        Cancelled::DeadlinePassed => {
+            RpcError::new(Code::TimedOut, "the request took longer than its time limit")
+                .hint("raise `timeout_ms`, or narrow the request")
+                .with("partial", partial)
+        }
     }
 }
 

@@ -32,7 +32,13 @@ fn parsed(text: &[u8]) -> Query {
 }
 
 /// Paths of an answer, and its total.
-fn answer(body: &Arc<Body>, query: &Query, sort: &[SortKey], page: (u64, Option<u64>), total: bool) -> (Vec<Vec<u8>>, Option<u64>) {
+fn answer(
+    body: &Arc<Body>,
+    query: &Query,
+    sort: &[SortKey],
+    page: (u64, Option<u64>),
+    total: bool,
+) -> (Vec<Vec<u8>>, Option<u64>) {
     let mut paths = Vec::new();
     let ask = Find { query, sort, skip: page.0, limit: page.1, total };
     let found = find(body, &ask, pool(), &CancelToken::new(), &mut |rows| {
@@ -52,8 +58,11 @@ fn text(bytes: &[Vec<u8>]) -> Vec<String> {
 fn check(body: &Arc<Body>, naive: &NaiveTree, query_text: &[u8], sort_text: &str, what: &str) {
     let query = parsed(query_text);
     let sort = parse_sort(sort_text).expect("a good sort");
-    let want: Vec<Vec<u8>> =
-        naive.sort(&sort, naive.select(&query)).into_iter().map(|at| naive.entries[at].path.clone()).collect();
+    let want: Vec<Vec<u8>> = naive
+        .sort(&sort, naive.select(&query))
+        .into_iter()
+        .map(|at| naive.entries[at].path.clone())
+        .collect();
     let context = || format!("{what}: {} sort {sort_text}", query_text.escape_ascii());
     let (all, matched) = answer(body, &query, &sort, (0, None), true);
     assert_eq!(text(&all), text(&want), "{}", context());
@@ -74,42 +83,178 @@ fn check(body: &Arc<Body>, naive: &NaiveTree, query_text: &[u8], sort_text: &str
 fn check_entries(body: &Arc<Body>, naive: &NaiveTree, what: &str) {
     assert_eq!(body.entries(), naive.entries.len() as u64, "{what}");
     for entry in &naive.entries {
-        let row = body.find_path(&entry.path).unwrap_or_else(|| panic!("{what}: {} is missing", entry.path.escape_ascii()));
+        let row = body
+            .find_path(&entry.path)
+            .unwrap_or_else(|| panic!("{what}: {} is missing", entry.path.escape_ascii()));
         let known = body.entry(row);
         assert_eq!(known.path, entry.path, "{what}");
         assert_eq!(known.meta, entry.meta, "{what}: {}", entry.path.escape_ascii());
         let below = |other: &&naive::NaiveEntry| {
             let folder: &[u8] = if entry.path == b"/" { b"" } else { &entry.path };
-            other.path.len() > folder.len() + 1 && other.path.starts_with(folder) && other.path[folder.len()] == b'/'
+            other.path.len() > folder.len() + 1
+                && other.path.starts_with(folder)
+                && other.path[folder.len()] == b'/'
         };
         if let Some(totals) = known.totals {
             let inside: Vec<_> = naive.entries.iter().filter(below).collect();
-            let size: u64 = inside.iter().filter(|other| other.kind() != hearth_core::EntryKind::Dir).map(|other| other.meta.size).sum();
+            let size: u64 = inside
+                .iter()
+                .filter(|other| other.kind() != hearth_core::EntryKind::Dir)
+                .map(|other| other.meta.size)
+                .sum();
             assert_eq!(totals.descendants, inside.len() as u64, "{what}: {}", entry.path.escape_ascii());
             assert_eq!(totals.size, size, "{what}: {}", entry.path.escape_ascii());
-            assert_eq!(totals.allocated, inside.iter().map(|other| other.meta.allocated).sum::<u64>(), "{what}");
+            assert_eq!(
+                totals.allocated,
+                inside.iter().map(|other| other.meta.allocated).sum::<u64>(),
+                "{what}"
+            );
             assert_eq!(body.children(row).len() as u64, totals.children, "{what}");
         }
     }
 }
 
 const QUERIES: &[&str] = &[
-    "", "a", "A", "o", "rs", "foo", "FOO", "readme", "conf", "é", "É", "日本", "本", "nothinghere", "*.rs", "*.RS", "foo*",
-    "*o*", "a*b", "?", "??", "[ab]*", "{foo,bar}*", "=foo.rs", "=README", "=readme", "case:foo", "case:=a", "word:foo",
-    "word:a", "fuzzy:fo", "fuzzy:rdm", "re:^[a-z]+$", "re:o+", "re:foo|bar", r"re:\.rs$", "re:.", "re:[0-9]", "re:É",
-    "ext:rs", "ext:rs;txt", "ext:", "type:file", "type:dir", "type:link", "kind:code", "kind:image", "size:>100",
-    "size:0", "size:empty", "size:10..1000", "allocated:>0", "dm:<2020", "dm:2020..2022", "dc:>2000", "da:>2001", "dm:today",
-    "depth:1", "depth:>2", "len:1", "len:>5", "pathlen:>10", "owner:1000", "group:1", "perm:644", "perm:-444", "perm:/111",
-    "nlink:>1", "children:0", "children:>2", "treesize:>500", "descendants:>3", "empty:", "dupe:name", "dupe:size",
-    "invalid:", "parent:foo", "parent:a*", "in:/a", "in:/", "in:/a/b", "notin:/a", "in:/nothing", "/a/", "/a", "/A", "/foo/b",
-    "a/b", "a/", "o/f", "b/foo", "**/foo*", "a/**/*.rs", "/a/**", "/*/b*", "repath:a/.*b", "repath:^/a", "=/a/b", "a | b",
-    "foo !rs", "!type:dir", "(foo | ext:rs) !case:FOO", "a b", "type:file (size:0 | a)", "in:/a *.rs", "foo in:/b",
-    "!a", "!(a | b)", "a/b !ext:rs", "dupe:name type:file", "o size:>50", "e dm:>2015",
+    "",
+    "a",
+    "A",
+    "o",
+    "rs",
+    "foo",
+    "FOO",
+    "readme",
+    "conf",
+    "é",
+    "É",
+    "日本",
+    "本",
+    "nothinghere",
+    "*.rs",
+    "*.RS",
+    "foo*",
+    "*o*",
+    "a*b",
+    "?",
+    "??",
+    "[ab]*",
+    "{foo,bar}*",
+    "=foo.rs",
+    "=README",
+    "=readme",
+    "case:foo",
+    "case:=a",
+    "word:foo",
+    "word:a",
+    "fuzzy:fo",
+    "fuzzy:rdm",
+    "re:^[a-z]+$",
+    "re:o+",
+    "re:foo|bar",
+    r"re:\.rs$",
+    "re:.",
+    "re:[0-9]",
+    "re:É",
+    "ext:rs",
+    "ext:rs;txt",
+    "ext:",
+    "type:file",
+    "type:dir",
+    "type:link",
+    "kind:code",
+    "kind:image",
+    "size:>100",
+    "size:0",
+    "size:empty",
+    "size:10..1000",
+    "allocated:>0",
+    "dm:<2020",
+    "dm:2020..2022",
+    "dc:>2000",
+    "da:>2001",
+    "dm:today",
+    "depth:1",
+    "depth:>2",
+    "len:1",
+    "len:>5",
+    "pathlen:>10",
+    "owner:1000",
+    "group:1",
+    "perm:644",
+    "perm:-444",
+    "perm:/111",
+    "nlink:>1",
+    "children:0",
+    "children:>2",
+    "treesize:>500",
+    "descendants:>3",
+    "empty:",
+    "dupe:name",
+    "dupe:size",
+    "invalid:",
+    "parent:foo",
+    "parent:a*",
+    "in:/a",
+    "in:/",
+    "in:/a/b",
+    "notin:/a",
+    "in:/nothing",
+    "/a/",
+    "/a",
+    "/A",
+    "/foo/b",
+    "a/b",
+    "a/",
+    "o/f",
+    "b/foo",
+    "**/foo*",
+    "a/**/*.rs",
+    "/a/**",
+    "/*/b*",
+    "repath:a/.*b",
+    "repath:^/a",
+    "=/a/b",
+    "a | b",
+    "foo !rs",
+    "!type:dir",
+    "(foo | ext:rs) !case:FOO",
+    "a b",
+    "type:file (size:0 | a)",
+    "in:/a *.rs",
+    "foo in:/b",
+    "!a",
+    "!(a | b)",
+    "a/b !ext:rs",
+    "dupe:name type:file",
+    "o size:>50",
+    "e dm:>2015",
+    "case:re:^[a-z]+$",
+    "case:re:^.{4,}$",
+    "case:re:[aeiou]{2}",
+    "re:(?-i)FOO",
+    "re:(?i:readme)x?",
 ];
 const SORTS: &[&str] = &[
-    "", "path:desc", "name", "name:desc", "size", "size:desc", "modified:desc", "modified", "created", "accessed:desc", "ext",
-    "ext:desc", "type,name", "depth:desc,size", "treesize:desc", "descendants:desc", "owner", "allocated:desc", "size,name:desc",
-    "type:desc", "path",
+    "",
+    "path:desc",
+    "name",
+    "name:desc",
+    "size",
+    "size:desc",
+    "modified:desc",
+    "modified",
+    "created",
+    "accessed:desc",
+    "ext",
+    "ext:desc",
+    "type,name",
+    "depth:desc,size",
+    "treesize:desc",
+    "descendants:desc",
+    "owner",
+    "allocated:desc",
+    "size,name:desc",
+    "type:desc",
+    "path",
 ];
 
 fn check_all(body: &Arc<Body>, naive: &NaiveTree, seed: usize, what: &str) {

@@ -185,6 +185,24 @@ fn invalid_utf8_in_a_regular_expression_is_an_error() {
 }
 
 #[test]
+fn what_the_parser_lets_pass_compiles() {
+    for (atom, most) in
+        [("\\w", 400), ("\\W", 400), ("k", 60_000), ("[а-я]", 4000), ("\\p{L}", 400), (".", 20_000)]
+    {
+        let mut times = 1;
+        while times < most {
+            for modifier in ["", "case:"] {
+                let text = format!("{modifier}re:{atom}{{{times}}}");
+                if let Ok(query) = parse(text.as_bytes(), &context()) {
+                    check_expr(&query.expr, text.len());
+                }
+            }
+            times = times * 3 / 2 + 1;
+        }
+    }
+}
+
+#[test]
 fn the_size_of_globs_is_limited() {
     assert_eq!(failure(&b"?".repeat(QUERY_BYTES)).message, "the glob is too large");
     parse(&b"?".repeat(NAME_BYTES), &context()).expect("as many as a name has bytes");
@@ -364,6 +382,43 @@ fn globs(slash: &'static str) -> impl Strategy<Value = Vec<u8>> {
 fn compiled(glob: &[u8], scope: GlobScope) -> regex_automata::meta::Regex {
     let regex = glob_to_regex(glob, scope).unwrap_or_else(|error| panic!("{}", error.render(glob)));
     compile_regex(&regex, true).expect("a regular expression")
+}
+
+/// Every sequence of up to `most` pieces.
+fn sequences(pieces: &[&[u8]], most: usize) -> Vec<Vec<u8>> {
+    let mut all = vec![Vec::new()];
+    let mut last = all.clone();
+    for _ in 0..most {
+        last = last.iter().flat_map(|head| pieces.iter().map(move |piece| [head, *piece].concat())).collect();
+        all.extend_from_slice(&last);
+    }
+    all
+}
+
+#[test]
+fn short_name_globs_agree_with_plain_matching() {
+    let names = sequences(&[b"a", b"b", b"\xc3\xa9", b"\xc3", b"\xa9", b"\xe9"], 3);
+    let pieces: [&[u8]; 8] = [b"*", b"?", b"a", b"\xc3\xa9", b"\xe9", b"[!a]", b"[\xc3\xa9\xe9]", b"{a,?}"];
+    for glob in sequences(&pieces, 3) {
+        let regex = compiled(&glob, GlobScope::Name);
+        for name in &names {
+            let expected = naive::glob::name_matches(&glob, name);
+            assert_eq!(regex.is_match(name), expected, "{} {}", glob.escape_ascii(), name.escape_ascii());
+        }
+    }
+}
+
+#[test]
+fn short_path_globs_agree_with_plain_matching() {
+    let mut paths = sequences(&[b"/a", b"/b", b"/ab"], 4);
+    paths[0] = b"/".to_vec();
+    for glob in sequences(&[b"/", b"**", b"*", b"a", b"?", b"{a,b/**}"], 4) {
+        let regex = compiled(&glob, GlobScope::Path);
+        for path in &paths {
+            let expected = naive::glob::path_matches(&glob, path);
+            assert_eq!(regex.is_match(path), expected, "{} {}", glob.escape_ascii(), path.escape_ascii());
+        }
+    }
 }
 
 proptest! {

@@ -9,16 +9,17 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hearth_core::limits::TREE_DEPTH;
 use hearth_core::{CancelToken, Cancelled, EntryKind};
 use hearth_files::entry::{Chunk, Meta, NOT_A_DIR, RawRow};
 use hearth_files::scan::{
-    ExcludeRule, SAMPLES, ScanCounters, ScanError, ScanOptions, ScanReport, SkipReason, Skipped, scan,
+    ExcludeRule, SAMPLES, SKIPPED_LISTED, ScanCounters, ScanError, ScanOptions, ScanReport, SkipReason,
+    Skipped, scan, volume_of,
 };
 use proptest::prelude::*;
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
@@ -82,12 +83,17 @@ impl Drop for Mounted {
     }
 }
 
-fn is_root(test: &str) -> bool {
-    let root = rustix::process::geteuid().is_root();
-    if !root {
-        let _ = writeln!(std::io::stderr(), "{test}: left out, needs root");
+/// Whether this process may mount; if not, says which part of which test is left out.
+fn may_mount(part: &str) -> bool {
+    let folder = Folder::new();
+    let mut mount = Command::new("mount");
+    let status = mount.args(["-t", "tmpfs", "hearth-test"]).arg(&folder.0).stderr(Stdio::null()).status();
+    let may = status.is_ok_and(|status| status.success());
+    match may {
+        true => drop(Mounted(folder.0.clone())),
+        false => drop(writeln!(std::io::stderr(), "{part}: left out, this user may not mount")),
     }
-    root
+    may
 }
 
 /// A finished scan with its rows by path relative to the root.
@@ -177,7 +183,8 @@ fn unique(rows: Vec<(Vec<u8>, Meta)>) -> BTreeMap<Vec<u8>, Meta> {
 fn by_find(root: &Path) -> BTreeMap<Vec<u8>, String> {
     let format = "%P\\0%y %s %b %i %m %U %G %n %T@\\0";
     let mut find = Command::new("find");
-    let out = find.arg(root).args(["-xdev", "-mindepth", "1", "-printf", format]).output().expect("find runs");
+    let out =
+        find.arg(root).args(["-xdev", "-mindepth", "1", "-printf", format]).output().expect("find runs");
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let mut fields = out.stdout.split(|byte| *byte == 0);
     let mut rows = BTreeMap::new();
@@ -206,7 +213,8 @@ fn described(meta: &Meta) -> String {
 #[track_caller]
 fn assert_as_find(root: &Path) {
     let found = scan_all(root);
-    let ours: BTreeMap<_, _> = found.rows.iter().map(|(path, meta)| (path.clone(), described(meta))).collect();
+    let ours: BTreeMap<_, _> =
+        found.rows.iter().map(|(path, meta)| (path.clone(), described(meta))).collect();
     assert_eq!(ours, by_find(root));
     let Found { report, .. } = found;
     assert_eq!((report.denied, report.vanished, report.failed, report.skipped_total), (0, 0, 0, 0));
@@ -226,7 +234,16 @@ fn name() -> impl Strategy<Value = Vec<u8>> {
     let byte = (1_u8..=255).prop_filter("no slash", |byte| *byte != b'/');
     let any = prop::collection::vec(byte.clone(), 1..12);
     let long = prop::collection::vec(byte, 255);
-    let odd = prop::sample::select(vec![&b"a\nb"[..], b"\t", b"\x1b[31m", b"\xff\xfe", b"...", b" ", b"-rf", b"\\040"]);
+    let odd = prop::sample::select(vec![
+        &b"a\nb"[..],
+        b"\t",
+        b"\x1b[31m",
+        b"\xff\xfe",
+        b"...",
+        b" ",
+        b"-rf",
+        b"\\040",
+    ]);
     let name = prop_oneof![4 => any, 1 => long, 2 => odd.prop_map(<[u8]>::to_vec)];
     name.prop_filter("no dots", |name| name != b"." && name != b"..")
 }
@@ -285,7 +302,9 @@ fn an_empty_folder_has_no_rows() {
 #[test]
 fn links_are_rows_and_never_followed() {
     let folder = Folder::with(&["a/file"]);
-    for (target, at) in [(".", "self"), ("..", "a/up"), ("../a", "a/a"), ("nowhere", "dangling"), ("loop", "loop")] {
+    for (target, at) in
+        [(".", "self"), ("..", "a/up"), ("../a", "a/a"), ("nowhere", "dangling"), ("loop", "loop")]
+    {
         symlink(target, folder.join(at)).expect("linked");
     }
     let found = scan_all(&folder.0);
@@ -341,7 +360,8 @@ fn make_chain(root: &Path, name: &str, levels: usize, siblings: bool) {
         mkdirat(&at, name, Mode::RWXU).expect("made");
         at = openat(&at, name, open, Mode::empty()).expect("opened");
         if siblings {
-            openat(at.as_fd(), "f", OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC, Mode::RUSR).expect("made");
+            openat(at.as_fd(), "f", OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC, Mode::RUSR)
+                .expect("made");
             mkdirat(&at, "s", Mode::RWXU).expect("made");
             mkdirat(&at, "s/t", Mode::RWXU).expect("made");
         }
@@ -374,6 +394,7 @@ fn the_tree_ends_at_the_depth_limit_and_the_report_says_so() {
     assert_eq!(report.directories, TREE_DEPTH as u64);
 }
 
+/// Set, to the folder to scan, in the process that may open few descriptors.
 const LIMITED: &str = "HEARTH_TEST_SCAN_WITH_FEW_DESCRIPTORS";
 
 /// Runs itself again in a process that may open few descriptors, so that no directory keeps one.
@@ -382,7 +403,12 @@ fn few_descriptors_are_enough_for_any_tree() {
     if let Some(root) = std::env::var_os(LIMITED) {
         let found = scan_with(Path::new(&root), &ScanOptions { threads: Some(32), ..options() });
         assert_eq!(found.rows.len(), 4 * 120 + 40 * 41);
-        assert_eq!(found.report.failed + found.report.vanished + found.report.denied, 0, "{:?}", found.report.samples);
+        assert_eq!(
+            found.report.failed + found.report.vanished + found.report.denied,
+            0,
+            "{:?}",
+            found.report.samples
+        );
         return;
     }
     let folder = Folder::new();
@@ -408,7 +434,7 @@ fn fill(folder: &Path, count: usize) {
 
 fn check_large(count: usize) {
     let folder = Folder::new();
-    let _memory = is_root("a large directory in memory").then(|| Mounted::tmpfs(&folder.0));
+    let _memory = may_mount("the large directory is on disk; in memory").then(|| Mounted::tmpfs(&folder.0));
     fill(&folder.join("large"), count);
     fill(&folder.join("small"), 10);
     let (report, chunks) = scan_chunks(&folder.0, &options());
@@ -433,6 +459,7 @@ fn a_directory_of_a_million_entries() {
 #[test]
 fn a_wide_tree_of_folders_is_found_whole() {
     let folder = Folder::new();
+    let _memory = may_mount("the wide tree is on disk; in memory").then(|| Mounted::tmpfs(&folder.0));
     for number in 0..20_000 {
         fs::create_dir(folder.join(format!("{number}"))).expect("made");
     }
@@ -474,11 +501,16 @@ fn what_may_not_be_read_is_counted_named_and_still_a_row() {
     let found = as_nobody(|| scan_all(&folder.0));
     modes.iter().for_each(|(name, _)| set_mode(&folder.join(name), 0o755));
 
-    let names = ["closed", "listed", "listed/dir", "listed/file", "listed/link", "open", "open/file", "passed"];
+    let names =
+        ["closed", "listed", "listed/dir", "listed/file", "listed/link", "open", "open/file", "passed"];
     assert_eq!(found.names(), names);
     assert_eq!(found.report.denied, 2 + 3, "two folders do not open, three entries show only their name");
     assert_eq!(found.report.samples.len(), 5);
-    assert!(found.report.samples.iter().all(|text| text.contains("Permission denied")), "{:?}", found.report.samples);
+    assert!(
+        found.report.samples.iter().all(|text| text.contains("Permission denied")),
+        "{:?}",
+        found.report.samples
+    );
     for (name, kind) in [("dir", EntryKind::Dir), ("file", EntryKind::File), ("link", EntryKind::Link)] {
         let meta = found.rows[format!("listed/{name}").as_bytes()];
         let inode = fs::symlink_metadata(folder.join("listed").join(name)).expect("there").ino();
@@ -492,7 +524,8 @@ fn a_root_that_may_not_be_read_is_an_error() {
     set_mode(&folder.0, 0o755);
     let path = folder.join("closed");
     set_mode(&path, 0);
-    let result = as_nobody(|| scan(&path, &options(), &ScanCounters::default(), &CancelToken::new(), &|_| {}));
+    let result =
+        as_nobody(|| scan(&path, &options(), &ScanCounters::default(), &CancelToken::new(), &|_| {}));
     set_mode(&path, 0o755);
     assert_eq!(result.err(), Some(ScanError::Denied { path }));
 }
@@ -506,7 +539,8 @@ fn churn(root: &Path, thread: usize, stop: &AtomicBool) {
         let at = root.join(format!("d{}", round % 10));
         let (one, two) = (at.join(format!("tmp {thread} {round}")), at.join(format!("was {thread} {round}")));
         // Others may have taken the folder away: then there is nothing to undo.
-        let _ = fs::write(&one, b"x").and_then(|()| fs::rename(&one, &two)).and_then(|()| fs::remove_file(&two));
+        let _ =
+            fs::write(&one, b"x").and_then(|()| fs::rename(&one, &two)).and_then(|()| fs::remove_file(&two));
         let _ = fs::create_dir(&one).and_then(|()| fs::write(one.join("inner"), b""));
         let _ = fs::rename(&one, root.join(format!("moved {thread}")));
         let _ = fs::remove_dir_all(root.join(format!("moved {thread}")));
@@ -552,7 +586,7 @@ fn all_that_stays_is_found_once_while_the_rest_changes() {
 
 #[test]
 fn all_that_stays_is_found_once_while_a_tmpfs_changes() {
-    if is_root("a changing tmpfs") {
+    if may_mount("a changing tmpfs") {
         let folder = Folder::new();
         let _memory = Mounted::tmpfs(&folder.0);
         check_changing(&folder.0);
@@ -561,7 +595,7 @@ fn all_that_stays_is_found_once_while_a_tmpfs_changes() {
 
 #[test]
 fn a_loop_of_bind_mounts_ends_and_shows_nothing_twice() {
-    if !is_root("bind mounts") {
+    if !may_mount("bind mounts") {
         return;
     }
     let folder = Folder::new();
@@ -580,7 +614,14 @@ fn a_loop_of_bind_mounts_ends_and_shows_nothing_twice() {
     assert_eq!(found.report.directories, 2);
 
     let inside = scan_all(&folder.join("a/loop"));
-    assert_eq!(inside.names(), ["a", "a/file", "a/loop", "again", "again/covered"], "that mount has none on it");
+    assert_eq!(
+        inside.names(),
+        ["a", "a/file", "a/loop", "again", "again/covered"],
+        "that mount has none on it"
+    );
+    let volume = volume_of(&folder.join("again/file")).expect("a mount");
+    let shown = (volume.root.as_slice(), Path::new(OsStr::from_bytes(&volume.path)), volume.fs_type.as_str());
+    assert_eq!(shown, (&b"/a"[..], folder.join("again").as_path(), "tmpfs"));
     let below = scan_all(&folder.join("a"));
     let outside = SkipReason::OtherPart { folder: b"/".to_vec() };
     assert_eq!(below.skipped(), [("loop".to_owned(), outside)], "more than this scan reaches");
@@ -588,7 +629,7 @@ fn a_loop_of_bind_mounts_ends_and_shows_nothing_twice() {
 
 #[test]
 fn other_file_systems_are_named_and_not_entered() {
-    if !is_root("mounts") {
+    if !may_mount("mounts") {
         return;
     }
     let folder = Folder::with(&["tmp/covered", "proc/", "own/file"]);
@@ -604,6 +645,26 @@ fn other_file_systems_are_named_and_not_entered() {
     assert_eq!(scan_all(&folder.join("tmp")).names(), ["other"], "a tmpfs may be a root");
 }
 
+#[test]
+fn an_overlay_is_one_volume_whatever_layer_a_file_is_on() {
+    if !may_mount("an overlay of two file systems") {
+        return;
+    }
+    let folder = Folder::with(&["lower/a/one", "upper/", "merged/"]);
+    let _upper = Mounted::tmpfs(&folder.join("upper"));
+    fs::create_dir_all(folder.join("upper/files/a/sub")).expect("made");
+    fs::write(folder.join("upper/files/a/two"), b"2").expect("written");
+    fs::create_dir(folder.join("upper/work")).expect("made");
+    let at = |name: &str| folder.join(name).display().to_string().replace(' ', "\\ ");
+    let (lower, upper, work) = (at("lower"), at("upper/files"), at("upper/work"));
+    let layers = format!("lowerdir={lower},upperdir={upper},workdir={work}");
+    let merged = folder.join("merged");
+    let _merged = Mounted::at(&merged, &["-t", "overlay", "overlay", "-o", &layers]);
+    let found = scan_all(&merged);
+    assert_eq!(found.names(), ["a", "a/one", "a/sub", "a/two"]);
+    assert_eq!(found.report.skipped_total, 0);
+}
+
 fn rules(texts: &[&str]) -> ScanOptions {
     let parse = |text: &&str| ExcludeRule::parse(text.as_bytes()).expect("a rule");
     ScanOptions { exclude: texts.iter().map(parse).collect(), ..options() }
@@ -616,7 +677,8 @@ fn excluded_folders_are_rows_without_contents() {
     let texts = ["**/skip".to_owned(), folder.join("c/keep").display().to_string(), "/elsewhere".to_owned()];
     let options = rules(&texts.each_ref().map(String::as_str));
     let found = scan_with(&folder.0, &options);
-    let rest = ["b", "b/skip", "c", "c/d", "c/d/keep", "c/d/keep/x", "c/keep", "cc", "cc/keep", "cc/keep/x", "link"];
+    let rest =
+        ["b", "b/skip", "c", "c/d", "c/d/keep", "c/d/keep/x", "c/keep", "cc", "cc/keep", "cc/keep/x", "link"];
     assert_eq!(found.names(), ["a", "a/skip"].into_iter().chain(rest).collect::<Vec<_>>());
     let by = |path: &str, rule: usize| (path.to_owned(), SkipReason::Excluded(options.exclude[rule].clone()));
     assert_eq!(found.skipped(), [by("a/skip", 0), by("c/keep", 1)]);
@@ -626,6 +688,22 @@ fn excluded_folders_are_rows_without_contents() {
     assert!(found.rows.contains_key(&b"c/d"[..]) && !found.rows.contains_key(&b"c/d/keep"[..]));
     let itself = folder.0.display().to_string();
     assert_eq!(scan_with(&folder.0, &rules(&[&itself])).report.skipped_total, 0, "who names a root wants it");
+}
+
+#[test]
+fn lists_in_the_report_end_and_counts_do_not() {
+    let folder = Folder::new();
+    for number in 0..SKIPPED_LISTED + 50 {
+        fs::create_dir_all(folder.join(format!("{number}/skip"))).expect("made");
+    }
+    let closed = SAMPLES + 5;
+    (0..closed).for_each(|number| fs::create_dir(folder.join(format!("closed {number}"))).expect("made"));
+    set_mode(&folder.0, 0o755);
+    (0..closed).for_each(|number| set_mode(&folder.join(format!("closed {number}")), 0));
+    let report = as_nobody(|| scan_with(&folder.0, &rules(&["skip"]))).report;
+    (0..closed).for_each(|number| set_mode(&folder.join(format!("closed {number}")), 0o755));
+    assert_eq!((report.skipped.len(), report.skipped_total), (SKIPPED_LISTED, SKIPPED_LISTED as u64 + 50));
+    assert_eq!((report.samples.len(), report.denied), (SAMPLES, closed as u64));
 }
 
 #[test]
@@ -666,22 +744,6 @@ fn a_panic_of_the_receiver_is_an_error_and_no_hang() {
         let Err(ScanError::Panicked { message, .. }) = result else { panic!("not noticed") };
         assert_eq!(message, "receiver broke");
     }
-}
-
-#[test]
-fn rows_are_shown_while_a_slow_scan_runs() {
-    let folder = Folder::with(&["a/file", "b/file", "c/file"]);
-    let first = AtomicBool::new(true);
-    let progress = ScanCounters::default();
-    // One full chunk never comes together here: what is old leaves anyway, and before the end.
-    fill(&folder.join("d"), 3000);
-    let slow = |_: Chunk| {
-        first.store(false, Ordering::Relaxed);
-        std::thread::sleep(Duration::from_millis(1));
-    };
-    scan(&folder.0, &options(), &progress, &CancelToken::new(), &slow).expect("scanned");
-    assert!(!first.into_inner());
-    assert_eq!(progress.entries.into_inner(), 3007);
 }
 
 #[test]

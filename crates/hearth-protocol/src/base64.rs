@@ -14,7 +14,8 @@ pub struct Malformed;
 /// Appends the base64 of `bytes`.
 pub(crate) fn encode_into(bytes: &[u8], out: &mut Vec<u8>) {
     for chunk in bytes.chunks(3) {
-        let word = chunk.iter().fold(0u32, |word, &byte| word << 8 | u32::from(byte)) << (8 * (3 - chunk.len()));
+        let word =
+            chunk.iter().fold(0u32, |word, &byte| word << 8 | u32::from(byte)) << (8 * (3 - chunk.len()));
         for position in 0..4 {
             let digit = (word >> (18 - 6 * position)) as usize & 63;
             out.push(if position <= chunk.len() { ALPHABET[digit] } else { PAD });

@@ -105,9 +105,15 @@ pub(crate) fn to_twins(bytes: Vec<u8>) -> (Option<String>, Option<B64>) {
 }
 
 /// The value of a pair of twin parameters; both at once is an error.
-pub(crate) fn from_twins(name: &str, text: Option<&String>, b64: Option<&B64>) -> Result<Option<Vec<u8>>, RpcError> {
+pub(crate) fn from_twins(
+    name: &str,
+    text: Option<&String>,
+    b64: Option<&B64>,
+) -> Result<Option<Vec<u8>>, RpcError> {
     match (text, b64) {
-        (Some(_), Some(_)) => Err(RpcError::invalid_params(format!("give `{name}` or `{name}_b64`, not both"))),
+        (Some(_), Some(_)) => {
+            Err(RpcError::invalid_params(format!("give `{name}` or `{name}_b64`, not both")))
+        }
         (Some(text), None) => Ok(Some(text.clone().into_bytes())),
         (None, Some(B64(bytes))) => Ok(Some(bytes.clone())),
         (None, None) => Ok(None),

@@ -310,7 +310,9 @@ impl From<ServiceError> for RpcError {
             ServiceError::GenerationMoved { source_name, generation } => {
                 rpc.with("source", source_name).with("generation", generation)
             }
-            ServiceError::Overlaps { by, by_root, .. } => rpc.with("source", by).with("root", json_path(&by_root)),
+            ServiceError::Overlaps { by, by_root, .. } => {
+                rpc.with("source", by).with("root", json_path(&by_root))
+            }
             ServiceError::PermissionDenied { path } | ServiceError::Io { path, .. } => {
                 use std::os::unix::ffi::OsStrExt;
                 rpc.with("path", json_path(path.as_os_str().as_bytes()))
@@ -358,17 +360,23 @@ mod tests {
             find.add_within(b"/a".to_vec());
         }
         assert!(find.to_request().unwrap_err().is(Code::InvalidParams));
-        let raw = FindParams { encoding: Encoding::Nul, columns: Some(vec![Column::Size]), ..Default::default() };
+        let raw =
+            FindParams { encoding: Encoding::Nul, columns: Some(vec![Column::Size]), ..Default::default() };
         assert!(raw.to_request().unwrap_err().message.contains("columns"));
     }
 
     #[test]
     fn errors_keep_what_a_caller_can_act_on() {
-        let error = ServiceError::BadQuery { position: 4, expected: "a size".into(), message: "no size".into() };
+        let error =
+            ServiceError::BadQuery { position: 4, expected: "a size".into(), message: "no size".into() };
         let rpc = RpcError::from(error);
         assert!(rpc.is(Code::BadQuery));
         assert_eq!((&rpc.data["position"], &rpc.data["expected"]), (&json!(4), &json!("a size")));
-        let error = ServiceError::UnknownSource { wanted: b"/\xff".to_vec(), known: vec![b"/a".to_vec()], nearest: None };
+        let error = ServiceError::UnknownSource {
+            wanted: b"/\xff".to_vec(),
+            known: vec![b"/a".to_vec()],
+            nearest: None,
+        };
         let rpc = RpcError::from(error);
         assert_eq!((&rpc.data["asked"], &rpc.data["known"]), (&json!({"path_b64": "L/8="}), &json!(["/a"])));
     }

@@ -73,17 +73,20 @@ impl<'a> Request<'a> {
     /// Reads one line.
     pub fn parse(line: &'a [u8]) -> Result<Self, Box<BadRequest>> {
         if line.trim_ascii_start().first() == Some(&b'[') {
-            let error = RpcError::new(Code::InvalidRequest, "batches are not supported").hint("send one request per line");
+            let error = RpcError::new(Code::InvalidRequest, "batches are not supported")
+                .hint("send one request per line");
             return Err(Box::new(BadRequest { id: None, error }));
         }
-        let wire: WireRequest<'a> = serde_json::from_slice(line).map_err(|error| BadRequest::explain(line, &error))?;
+        let wire: WireRequest<'a> =
+            serde_json::from_slice(line).map_err(|error| BadRequest::explain(line, &error))?;
         let id = wire.id;
         if wire.jsonrpc != "2.0" {
             let error = RpcError::new(Code::InvalidRequest, "`jsonrpc` must be \"2.0\"");
             return Err(Box::new(BadRequest { id, error }));
         }
         if matches!(&id, Some(Id::Text(text)) if text.len() > ID_BYTES) {
-            let error = RpcError::new(Code::InvalidRequest, format!("the id is longer than {ID_BYTES} bytes"));
+            let error =
+                RpcError::new(Code::InvalidRequest, format!("the id is longer than {ID_BYTES} bytes"));
             return Err(Box::new(BadRequest { id: None, error }));
         }
         Ok(Request { id, method: wire.method, params: wire.params })
@@ -156,9 +159,12 @@ pub struct NotAMessage(String);
 impl<'a> Message<'a> {
     /// Reads one line.
     pub fn parse(line: &'a [u8]) -> Result<Self, NotAMessage> {
-        let wire: WireMessage<'a> = serde_json::from_slice(line).map_err(|error| NotAMessage(error.to_string()))?;
+        let wire: WireMessage<'a> =
+            serde_json::from_slice(line).map_err(|error| NotAMessage(error.to_string()))?;
         match wire {
-            WireMessage { method: Some(method), params: Some(params), .. } => Ok(Message::Notification { method, params }),
+            WireMessage { method: Some(method), params: Some(params), .. } => {
+                Ok(Message::Notification { method, params })
+            }
             WireMessage { id, error: Some(error), .. } => Ok(Message::Reply { id, outcome: Err(error) }),
             WireMessage { id, result: Some(result), .. } => Ok(Message::Reply { id, outcome: Ok(result) }),
             _ => Err(NotAMessage("neither result nor error nor method".to_owned())),
@@ -238,7 +244,9 @@ mod tests {
 
     #[test]
     fn a_request_reads_back() {
-        let line = request_line(Some(&Id::from(7)), "find", &FindParams { limit: Some(3), ..Default::default() }).unwrap();
+        let line =
+            request_line(Some(&Id::from(7)), "find", &FindParams { limit: Some(3), ..Default::default() })
+                .unwrap();
         let request = Request::parse(&line).unwrap();
         assert_eq!((request.id, &*request.method), (Some(Id::from(7)), "find"));
         let request = Request::parse(&line).unwrap();
@@ -250,17 +258,27 @@ mod tests {
         assert_eq!(refused("{"), (None, Some(Code::Parse)));
         assert_eq!(refused("nonsense"), (None, Some(Code::Parse)));
         assert_eq!(refused(r#"{"jsonrpc":"2.0","id":3}"#), (Some(Id::from(3)), Some(Code::InvalidRequest)));
-        assert_eq!(refused(r#"{"jsonrpc":"1.0","id":3,"method":"find"}"#), (Some(Id::from(3)), Some(Code::InvalidRequest)));
-        assert_eq!(refused(r#"[{"jsonrpc":"2.0","id":3,"method":"find"}]"#), (None, Some(Code::InvalidRequest)));
+        assert_eq!(
+            refused(r#"{"jsonrpc":"1.0","id":3,"method":"find"}"#),
+            (Some(Id::from(3)), Some(Code::InvalidRequest))
+        );
+        assert_eq!(
+            refused(r#"[{"jsonrpc":"2.0","id":3,"method":"find"}]"#),
+            (None, Some(Code::InvalidRequest))
+        );
         assert_eq!(refused(r#"{"jsonrpc":"2.0","id":1.5,"method":"x"}"#), (None, Some(Code::InvalidRequest)));
-        assert_eq!(refused(r#"{"jsonrpc":"2.0","id":1,"method":"x","extra":1}"#), (Some(Id::from(1)), Some(Code::InvalidRequest)));
+        assert_eq!(
+            refused(r#"{"jsonrpc":"2.0","id":1,"method":"x","extra":1}"#),
+            (Some(Id::from(1)), Some(Code::InvalidRequest))
+        );
         let long = format!(r#"{{"jsonrpc":"2.0","id":"{}","method":"x"}}"#, "i".repeat(ID_BYTES + 1));
         assert_eq!(refused(&long), (None, Some(Code::InvalidRequest)));
     }
 
     #[test]
     fn deep_nesting_is_an_error_not_a_stack_overflow() {
-        let deep = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"find","params":{}"#, r#"{"a":"#.repeat(200_000));
+        let deep =
+            format!(r#"{{"jsonrpc":"2.0","id":1,"method":"find","params":{}"#, r#"{"a":"#.repeat(200_000));
         assert_eq!(refused(&deep).1, Some(Code::Parse));
         let closed = format!(
             r#"{{"jsonrpc":"2.0","id":1,"method":"find","params":{}1{}}}"#,
@@ -292,7 +310,9 @@ mod tests {
         let Message::Reply { id, outcome } = Message::parse(&ok).unwrap() else { panic!("not a reply") };
         assert_eq!((id, outcome.unwrap().get()), (Some(Id::from(1)), r#"{"a":1}"#));
         let failed = error_line(None, &RpcError::too_large(9));
-        let Message::Reply { id: None, outcome: Err(error) } = Message::parse(&failed).unwrap() else { panic!() };
+        let Message::Reply { id: None, outcome: Err(error) } = Message::parse(&failed).unwrap() else {
+            panic!()
+        };
         assert!(error.is(Code::TooLarge));
         let note = notification_line("progress", &serde_json::json!({})).unwrap();
         assert!(matches!(Message::parse(&note).unwrap(), Message::Notification { .. }));

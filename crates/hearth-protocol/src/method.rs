@@ -33,7 +33,21 @@ pub const SHUTDOWN: &str = "shutdown";
 
 /// Every method, in the order of `hello`'s capabilities.
 pub const ALL: [&str; 15] = [
-    HELLO, FIND, DU, STATS, DUPES, ADD, FORGET, LIST, STATUS, REFRESH, CONFIG, CANCEL, SUBSCRIBE, UNSUBSCRIBE, SHUTDOWN,
+    HELLO,
+    FIND,
+    DU,
+    STATS,
+    DUPES,
+    ADD,
+    FORGET,
+    LIST,
+    STATUS,
+    REFRESH,
+    CONFIG,
+    CANCEL,
+    SUBSCRIBE,
+    UNSUBSCRIBE,
+    SHUTDOWN,
 ];
 
 /// Notification: rows of a running request.

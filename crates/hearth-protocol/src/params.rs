@@ -126,7 +126,8 @@ impl Default for FindParams {
             total: true,
             count: false,
             explain: false,
-            wait_complete: false, timeout_ms: None,
+            wait_complete: false,
+            timeout_ms: None,
             columns: None,
             encoding: Encoding::Json,
         }
@@ -166,7 +167,15 @@ pub struct DuParams {
 
 impl Default for DuParams {
     fn default() -> Self {
-        DuParams { path: None, path_b64: None, depth: 1, limit: 100, by: DuBy::Allocated, wait_complete: false, timeout_ms: None }
+        DuParams {
+            path: None,
+            path_b64: None,
+            depth: 1,
+            limit: 100,
+            by: DuBy::Allocated,
+            wait_complete: false,
+            timeout_ms: None,
+        }
     }
 }
 
@@ -244,7 +253,8 @@ impl Default for StatsParams {
             within: Vec::new(),
             within_b64: Vec::new(),
             limit: 100,
-            wait_complete: false, timeout_ms: None,
+            wait_complete: false,
+            timeout_ms: None,
         }
     }
 }
@@ -302,7 +312,8 @@ impl Default for DupesParams {
             read_budget: None,
             limit: 1000,
             progress: false,
-            wait_complete: false, timeout_ms: None,
+            wait_complete: false,
+            timeout_ms: None,
         }
     }
 }

@@ -69,7 +69,8 @@ impl Places {
     ) -> Result<Places, PlacesError> {
         let folder = |name: &str| env(name).map(PathBuf::from).filter(|path| path.is_absolute());
         if let Some(home) = env("HEARTH_HOME").filter(|home| !home.is_empty()) {
-            let home = std::path::absolute(&home).map_err(|source| PlacesError::Io { path: home.into(), source })?;
+            let home =
+                std::path::absolute(&home).map_err(|source| PlacesError::Io { path: home.into(), source })?;
             return Ok(Places::under(&home));
         }
         let [config, cache, state] = ["XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"].map(folder);
@@ -79,7 +80,10 @@ impl Places {
         }
         let home = folder("HOME");
         let or_home = |given: Option<PathBuf>, below: &str| {
-            given.or_else(|| Some(home.as_ref()?.join(below))).map(|path| path.join("hearth")).ok_or(PlacesError::NoHome)
+            given
+                .or_else(|| Some(home.as_ref()?.join(below)))
+                .map(|path| path.join("hearth"))
+                .ok_or(PlacesError::NoHome)
         };
         Ok(Places {
             config: or_home(config, ".config")?.join("config.toml"),
@@ -213,7 +217,11 @@ mod tests {
 
     fn resolve(env: &[(&str, &str)], uid: u32, own: &[&str]) -> Result<Places, PlacesError> {
         let env: HashMap<&str, &str> = env.iter().copied().collect();
-        Places::resolve(|name| env.get(name).map(OsString::from), uid, |path| own.iter().any(|own| path == Path::new(own)))
+        Places::resolve(
+            |name| env.get(name).map(OsString::from),
+            uid,
+            |path| own.iter().any(|own| path == Path::new(own)),
+        )
     }
 
     #[test]
@@ -225,7 +233,9 @@ mod tests {
 
     #[test]
     fn users_get_the_xdg_folders() {
-        let places = resolve(&[("HOME", "/home/u"), ("XDG_CACHE_HOME", "/c"), ("XDG_RUNTIME_DIR", "/r")], 1000, &[]).unwrap();
+        let places =
+            resolve(&[("HOME", "/home/u"), ("XDG_CACHE_HOME", "/c"), ("XDG_RUNTIME_DIR", "/r")], 1000, &[])
+                .unwrap();
         assert_eq!(places.config, Path::new("/home/u/.config/hearth/config.toml"));
         assert_eq!(places.cache, Path::new("/c/hearth"));
         assert_eq!(places.state, Path::new("/home/u/.local/state/hearth"));
@@ -249,6 +259,9 @@ mod tests {
 
     #[test]
     fn relative_folders_do_not_count() {
-        assert!(matches!(resolve(&[("HOME", "u"), ("XDG_CONFIG_HOME", "c")], 1000, &[]), Err(PlacesError::NoHome)));
+        assert!(matches!(
+            resolve(&[("HOME", "u"), ("XDG_CONFIG_HOME", "c")], 1000, &[]),
+            Err(PlacesError::NoHome)
+        ));
     }
 }

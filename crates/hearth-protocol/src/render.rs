@@ -34,7 +34,8 @@ fn append_texts(out: &mut Vec<u8>, entry: &EntryView<'_>, columns: Columns) {
         }
         if columns.has(Column::Name) {
             let bytes = &entry.path[entry.name_start..];
-            let text = whole.and_then(|path| path.get(entry.name_start..)).or_else(|| str::from_utf8(bytes).ok());
+            let text =
+                whole.and_then(|path| path.get(entry.name_start..)).or_else(|| str::from_utf8(bytes).ok());
             append_twin(out, "name", bytes, text);
         }
     }
@@ -46,10 +47,7 @@ fn append_texts(out: &mut Vec<u8>, entry: &EntryView<'_>, columns: Columns) {
 }
 
 fn append_stat(out: &mut Vec<u8>, entry: &EntryView<'_>, columns: Columns) {
-    let numbers = [
-        (Column::Size, entry.size),
-        (Column::Allocated, entry.allocated),
-    ];
+    let numbers = [(Column::Size, entry.size), (Column::Allocated, entry.allocated)];
     let times = [
         (Column::Modified, entry.modified_ns),
         (Column::Created, entry.created_ns),
@@ -159,7 +157,14 @@ pub fn append_text(out: &mut Vec<u8>, text: &str) {
             b'\n' => out.extend_from_slice(b"\\n"),
             b'\t' => out.extend_from_slice(b"\\t"),
             b'\r' => out.extend_from_slice(b"\\r"),
-            _ => out.extend_from_slice(&[b'\\', b'u', b'0', b'0', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]),
+            _ => out.extend_from_slice(&[
+                b'\\',
+                b'u',
+                b'0',
+                b'0',
+                HEX[usize::from(byte >> 4)],
+                HEX[usize::from(byte & 15)],
+            ]),
         }
     }
     out.extend_from_slice(&bytes[clean_from..]);
@@ -272,7 +277,12 @@ mod tests {
             links: links as u32,
             source,
             depth: 3,
-            totals: folder.then_some(TotalsView { children: 1, descendants: size, size: id, allocated: links }),
+            totals: folder.then_some(TotalsView {
+                children: 1,
+                descendants: size,
+                size: id,
+                allocated: links,
+            }),
         }
     }
 
@@ -290,7 +300,8 @@ mod tests {
         let (path_text, name_text) = (str::from_utf8(view.path).ok(), str::from_utf8(name).ok());
         let (has_path, has_name) = (columns.has(Column::Path), columns.has(Column::Name));
         let time = |column, time: i64| want(column, time != NO_TIME).then_some(time);
-        let totals = |column, of: fn(&TotalsView) -> u64| view.totals.as_ref().filter(|_| columns.has(column)).map(of);
+        let totals =
+            |column, of: fn(&TotalsView) -> u64| view.totals.as_ref().filter(|_| columns.has(column)).map(of);
         Entry {
             path: path_text.filter(|_| has_path).map(str::to_owned),
             path_b64: (has_path && path_text.is_none()).then(|| crate::B64(view.path.to_vec())),
@@ -338,7 +349,9 @@ mod tests {
             frames.raw().extend_from_slice(body);
             let frame = frames.take().unwrap();
             let end = frame.iter().position(|&byte| byte == b'\n').unwrap();
-            let Message::Notification { params, .. } = Message::parse(&frame[..end]).unwrap() else { panic!() };
+            let Message::Notification { params, .. } = Message::parse(&frame[..end]).unwrap() else {
+                panic!()
+            };
             let params: RowsParams<'_> = serde_json::from_str(params.get()).unwrap();
             assert_eq!((params.id, params.raw_bytes), (Id::Text("a\"b".to_owned()), Some(body.len() as u64)));
             assert_eq!(&frame[end + 1..], body);
@@ -352,7 +365,10 @@ mod tests {
             frames.row().extend_from_slice(b"{}");
         }
         let frame = frames.take().unwrap();
-        assert_eq!(str::from_utf8(&frame).unwrap(), "{\"jsonrpc\":\"2.0\",\"method\":\"rows\",\"params\":{\"id\":5,\"rows\":[{},{}]}}\n");
+        assert_eq!(
+            str::from_utf8(&frame).unwrap(),
+            "{\"jsonrpc\":\"2.0\",\"method\":\"rows\",\"params\":{\"id\":5,\"rows\":[{},{}]}}\n"
+        );
         assert!(frames.is_empty());
     }
 

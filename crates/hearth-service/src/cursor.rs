@@ -109,7 +109,9 @@ mod tests {
     #[test]
     fn what_is_no_cursor_is_refused() {
         let good = cursor().encode();
-        for text in ["", "1", "1.2", "x", "2.1.1", "1.g.1", "1.1.7.1-2", "1.1.7.1-2-3-4", &good.replace('.', ",")] {
+        for text in
+            ["", "1", "1.2", "x", "2.1.1", "1.g.1", "1.1.7.1-2", "1.1.7.1-2-3-4", &good.replace('.', ",")]
+        {
             assert!(matches!(Cursor::decode(text, 7), Err(ServiceError::BadRequest { .. })), "{text}");
         }
         assert!(Cursor::decode(&good, 8).is_err(), "another request");
@@ -136,7 +138,13 @@ mod tests {
                 ..FindRequest::default()
             })
         };
-        let all = [of("a", "", &[]), of("", "a", &[]), of("a", "", &["/b"]), of("a", "", &["/b", "/c"]), of("ab", "", &[])];
+        let all = [
+            of("a", "", &[]),
+            of("", "a", &[]),
+            of("a", "", &["/b"]),
+            of("a", "", &["/b", "/c"]),
+            of("ab", "", &[]),
+        ];
         assert!((1..all.len()).all(|at| !all[..at].contains(&all[at])));
         let limited = FindRequest { query: b"a".to_vec(), limit: Some(3), ..FindRequest::default() };
         assert_eq!(fingerprint(&limited), all[0], "the size of a page may change");

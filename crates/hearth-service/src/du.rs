@@ -80,7 +80,8 @@ impl Service {
         let folders: Vec<Vec<u8>> = req.path.iter().cloned().collect();
         let everything = Query { expr: Expr::And(Vec::new()) };
         let parts = self.parts(&shards, choose(&shards, &folders)?, &everything, cancel)?;
-        let mut biggest = Biggest { limit: req.limit, by_allocated: req.by_allocated, heap: BinaryHeap::new() };
+        let mut biggest =
+            Biggest { limit: req.limit, by_allocated: req.by_allocated, heap: BinaryHeap::new() };
         let mut rows = Vec::new();
         for (number, part) in parts.iter().enumerate() {
             for (body, row) in asked_folders(part) {

@@ -149,9 +149,13 @@ impl ServiceError {
             Self::BadQuery { expected, .. } => format!("expected {expected}"),
             Self::BadRequest { hint, .. } => hint.clone(),
             Self::UnknownSource { nearest: Some(nearest), .. } => {
-                format!("the nearest source is {nearest}; `hearth list` shows all, `hearth add PATH` adds one")
+                format!(
+                    "the nearest source is {nearest}; `hearth list` shows all, `hearth add PATH` adds one"
+                )
             }
-            Self::UnknownSource { .. } => "`hearth list` shows the sources, `hearth add PATH` adds one".into(),
+            Self::UnknownSource { .. } => {
+                "`hearth list` shows the sources, `hearth add PATH` adds one".into()
+            }
             Self::NotFound { source_name, .. } => {
                 format!("if it is new, `hearth refresh {source_name}` takes it in")
             }

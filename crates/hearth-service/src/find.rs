@@ -157,7 +157,8 @@ impl Plan<'_> {
     fn count(&self) -> Result<Outcome, ServiceError> {
         let mut outcome = Outcome { matched: Some(0), ..Outcome::default() };
         for (part, body) in self.answering() {
-            let matched = self.engine(part, body, 0, Some(0), &mut outcome, &mut |_| ControlFlow::Continue(()))?;
+            let matched =
+                self.engine(part, body, 0, Some(0), &mut outcome, &mut |_| ControlFlow::Continue(()))?;
             outcome.matched = add(outcome.matched, matched);
         }
         Ok(outcome)
@@ -186,7 +187,8 @@ impl Plan<'_> {
     ) -> Result<Outcome, ServiceError> {
         let mut outcome = Outcome::default();
         let limit = self.limit.map(|limit| limit.saturating_add(1));
-        let matched = self.engine(part, body, self.skip, limit, &mut outcome, &mut |rows| page.take(part, body, rows))?;
+        let matched =
+            self.engine(part, body, self.skip, limit, &mut outcome, &mut |rows| page.take(part, body, rows))?;
         outcome.matched = matched;
         Ok(outcome)
     }

@@ -74,6 +74,9 @@ mod tests {
     #[test]
     fn spans_are_told_in_their_largest_unit() {
         let words = |seconds| words(Duration::from_secs(seconds));
-        assert_eq!([words(119), words(600), words(7200), words(200_000)], ["119 s", "10 min", "2 h", "2 days"]);
+        assert_eq!(
+            [words(119), words(600), words(7200), words(200_000)],
+            ["119 s", "10 min", "2 h", "2 days"]
+        );
     }
 }

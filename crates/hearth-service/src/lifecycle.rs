@@ -165,7 +165,9 @@ impl Lifecycle {
             None => run.let_begin(),
         }
         let building = Instant::now();
-        let Ok(body) = Body::build(root, &run.chunks(), &self.pools.build, &run.partial_cancel) else { return };
+        let Ok(body) = Body::build(root, &run.chunks(), &self.pools.build, &run.partial_cancel) else {
+            return;
+        };
         let partial = published(body, run, device, false, building.elapsed());
         self.catalogue.update(source.info.id, |shard| publish_partial(shard, partial));
     }

@@ -56,6 +56,19 @@ impl Registry {
         &self.sources
     }
 
+    /// The source with this name or this root (normalised, no trailing slash).
+    pub(crate) fn by_name_or_root(&self, wanted: &[u8]) -> Option<&SourceInfo> {
+        let root = paths::normalise(wanted).map(|root| paths::shown(&root).to_vec());
+        let is =
+            |source: &&SourceInfo| source.name.as_bytes() == wanted || Some(&source.root) == root.as_ref();
+        self.sources.iter().find(is)
+    }
+
+    /// Error for a name or path that no source answers for.
+    pub(crate) fn unknown(&self, wanted: &[u8]) -> ServiceError {
+        unknown_source(&self.sources, wanted)
+    }
+
     /// Registers a root (as people see it) and writes the list. Without a wish, the name is made
     /// from the root's last component; a wish must be free and fit to be a name.
     pub(crate) fn add(&mut self, root: &[u8], wish: Option<&str>) -> Result<SourceInfo, ServiceError> {
@@ -89,7 +102,9 @@ impl Registry {
         let bad = |message: String| ServiceError::BadRequest {
             field: "name",
             message,
-            hint: format!("use a free name of 1 to {NAME_BYTES} bytes without `/`, `,` and control characters"),
+            hint: format!(
+                "use a free name of 1 to {NAME_BYTES} bytes without `/`, `,` and control characters"
+            ),
         };
         if self.sources.iter().any(|source| source.name == wish) {
             return Err(bad(format!("{wish} is taken")));
@@ -202,7 +217,7 @@ fn to_hex(bytes: &[u8]) -> String {
 }
 
 fn from_hex(hex: &str) -> Option<Vec<u8>> {
-    if !hex.is_ascii() || hex.len() % 2 != 0 {
+    if !hex.is_ascii() || !hex.len().is_multiple_of(2) {
         return None;
     }
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).ok()).collect()
@@ -224,20 +239,6 @@ fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(&fresh, path)?;
     File::open(folder)?.sync_all()
-}
-
-impl Registry {
-    /// The source with this name or this root (normalised, no trailing slash).
-    pub(crate) fn by_name_or_root(&self, wanted: &[u8]) -> Option<&SourceInfo> {
-        let root = paths::normalise(wanted).map(|root| paths::shown(&root).to_vec());
-        let is = |source: &&SourceInfo| source.name.as_bytes() == wanted || Some(&source.root) == root.as_ref();
-        self.sources.iter().find(is)
-    }
-
-    /// Error for a name or path that no source answers for.
-    pub(crate) fn unknown(&self, wanted: &[u8]) -> ServiceError {
-        unknown_source(&self.sources, wanted)
-    }
 }
 
 /// Error for a name or path that none of the sources answers for.
@@ -345,8 +346,11 @@ mod tests {
         let mut registry = open(folder.path());
         registry.add(b"/home/ada", None).unwrap();
         registry.add(b"/data", None).unwrap();
-        for (wanted, near) in [("/home/eve", Some("ada")), ("/data2", None), ("Dat", Some("data")), ("zzz", None)] {
-            let ServiceError::UnknownSource { nearest, known, .. } = registry.unknown(wanted.as_bytes()) else {
+        for (wanted, near) in
+            [("/home/eve", Some("ada")), ("/data2", None), ("Dat", Some("data")), ("zzz", None)]
+        {
+            let ServiceError::UnknownSource { nearest, known, .. } = registry.unknown(wanted.as_bytes())
+            else {
                 panic!("{wanted}")
             };
             assert_eq!(nearest.as_deref(), near, "{wanted}");

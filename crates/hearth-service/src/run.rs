@@ -18,7 +18,7 @@ const LEAST_AGE: Duration = Duration::from_millis(250);
 const AGE_PER_BUILD: u32 = 3;
 
 /// The first partial body holds what was found in this time.
-const FIRST_LOOK: Duration = Duration::from_millis(150);
+const FIRST_LOOK: Duration = Duration::from_millis(100);
 
 /// What the builder of partial bodies is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

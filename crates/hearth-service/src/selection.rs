@@ -56,7 +56,8 @@ pub(crate) fn prune(
             Test::In(path) => {
                 let roots: Vec<&[u8]> = shards.iter().map(|shard| shard.source.root.as_slice()).collect();
                 let answers = answering(&roots, path);
-                let answers = |id| shards.iter().zip(&answers).any(|(shard, answers)| shard.id() == id && *answers);
+                let answers =
+                    |id| shards.iter().zip(&answers).any(|(shard, answers)| shard.id() == id && *answers);
                 left.retain(|chosen| answers(chosen.shard.id()));
                 path
             }
@@ -173,10 +174,10 @@ mod tests {
             chosen(&roots, &["/data"]),
             [(1, folders(&["/data"])), (3, Scope::Whole), (4, Scope::Whole)]
         );
-        assert_eq!(chosen(&roots, &["/etc", "/usr", "/home"]), [
-            (1, folders(&["/etc", "/usr"])),
-            (2, Scope::Whole)
-        ]);
+        assert_eq!(
+            chosen(&roots, &["/etc", "/usr", "/home"]),
+            [(1, folders(&["/etc", "/usr"])), (2, Scope::Whole)]
+        );
         assert_eq!(chosen(&roots, &["/etc", "/"])[0], (1, Scope::Whole));
     }
 

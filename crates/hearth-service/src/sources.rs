@@ -8,6 +8,7 @@ use crate::Service;
 use crate::api::{ScanProgress, SourceInfo};
 use crate::asking::build_failed;
 use crate::error::{Overlap, ServiceError, lossy};
+use crate::lifecycle;
 use crate::paths::{holds, normalise, shown};
 use crate::registry::Registry;
 use crate::walk;
@@ -159,9 +160,11 @@ impl Service {
     }
 
     fn scan_again(&self, id: u64) {
-        // In this order: whoever ends a scan meanwhile sees the new wish or leaves the state to us.
-        self.queue.ask(id, Instant::now());
-        self.lifecycle.catalogue.update(id, crate::lifecycle::start);
+        // Asked for while the state changes: whoever ends a scan of it sees both or neither.
+        self.lifecycle.catalogue.update(id, |shard| {
+            lifecycle::start(shard);
+            self.queue.ask(id, Instant::now());
+        });
     }
 
     fn id_of(&self, source: &str) -> Result<u64, ServiceError> {

@@ -148,7 +148,9 @@ impl Service {
             };
             let tallies = self.lifecycle.pools.bulk.install(|| {
                 let batches = rows.par_chunks(BATCH_ROWS).try_fold(Tallies::new, batch);
-                batches.try_reduce(Tallies::new, |a, b| Ok(if a.len() < b.len() { merge(b, a) } else { merge(a, b) }))
+                batches.try_reduce(Tallies::new, |a, b| {
+                    Ok(if a.len() < b.len() { merge(b, a) } else { merge(a, b) })
+                })
             })?;
             all = merge(all, tallies);
         }

@@ -1,4 +1,7 @@
 //! The scanner, as the service uses it: options from the configuration, words from its report.
+//!
+//! This is the one place that calls it. A root that has come to lead elsewhere (a link in its place)
+//! is a failed scan, so that no tree is ever indexed under another one's path.
 
 use crate::api::ScanOutcome;
 use crate::config::FilesConfig;

@@ -129,7 +129,7 @@ impl RowWriter {
             Form::Long => long::push(out, row, &self.look),
             Form::Csv => return push_csv(out, row),
             Form::Template(template) => {
-                template.render(out, row, |out, field| self.push_field(out, row, field))
+                template.render(out, row, |out, field| self.push_field(out, row, field));
             }
         }
         out.push(self.look.end);
@@ -138,10 +138,10 @@ impl RowWriter {
     fn push_field(&self, out: &mut Vec<u8>, row: &Row<'_>, field: NameField) {
         match field {
             NameField::Path => {
-                link::wrap(out, self.look.linked, row.path, |out| self.look.push_name(out, row.path))
+                link::wrap(out, self.look.linked, row.path, |out| self.look.push_name(out, row.path));
             }
             NameField::Name => {
-                link::wrap(out, self.look.linked, row.path, |out| self.look.push_name(out, row.name()))
+                link::wrap(out, self.look.linked, row.path, |out| self.look.push_name(out, row.name()));
             }
             NameField::Dir | NameField::Ext => self.look.push_name(out, field.of(row)),
         }

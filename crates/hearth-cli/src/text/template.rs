@@ -260,7 +260,7 @@ fn push_value(out: &mut Vec<u8>, row: &Row<'_>, field: ValueField) {
         ValueField::Bytes(count, style) => push_bytes(out, row, count, style),
         ValueField::Time(instant, style) => push_time(out, row, instant, style),
         ValueField::Mode { symbolic: true } => {
-            out.extend_from_slice(mode::symbolic(row.kind, row.mode).as_bytes())
+            out.extend_from_slice(mode::symbolic(row.kind, row.mode).as_bytes());
         }
         ValueField::Mode { symbolic: false } => out.extend_from_slice(mode::octal(row.mode).as_bytes()),
         ValueField::Kind => out.extend_from_slice(row.kind.as_str().as_bytes()),

@@ -28,7 +28,11 @@ pub(crate) fn cancel(connection: &Arc<Connection>, request: &Request<'_>) -> Res
 }
 
 /// `subscribe` and `unsubscribe`.
-pub(crate) fn subscribe(context: &Context<'_>, request: &Request<'_>, wanted: bool) -> Result<Plan, RpcError> {
+pub(crate) fn subscribe(
+    context: &Context<'_>,
+    request: &Request<'_>,
+    wanted: bool,
+) -> Result<Plan, RpcError> {
     let params: SubscribeParams = request.params()?;
     if params.topics.contains(&Topic::Progress) {
         context.connection.subscribe(wanted);

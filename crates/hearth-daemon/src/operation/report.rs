@@ -82,7 +82,8 @@ fn send<R: Serialize>(call: &Call, (rows, summary): Report<R>) -> Result<Vec<u8>
     let mut frames = Frames::new(&call.id, false);
     let mut sent = false;
     for row in &rows {
-        serde_json::to_writer(frames.row(), row).map_err(|error| RpcError::new(Code::Internal, error.to_string()))?;
+        serde_json::to_writer(frames.row(), row)
+            .map_err(|error| RpcError::new(Code::Internal, error.to_string()))?;
         if frames.is_full() {
             send_frame(call, &mut frames, &mut sent)?;
         }

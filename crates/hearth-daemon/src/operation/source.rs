@@ -53,7 +53,9 @@ pub(crate) fn plan_refresh(request: &Request<'_>) -> Result<Plan, RpcError> {
 fn refuse_if_borrowed(context: &Context<'_>) -> Result<(), RpcError> {
     if context.server.borrowed {
         let message = "the list of sources belongs to the daemon that is running";
-        return Err(RpcError::new(Code::PermissionDenied, message).hint("ask that daemon, without `--no-daemon`"));
+        return Err(
+            RpcError::new(Code::PermissionDenied, message).hint("ask that daemon, without `--no-daemon`")
+        );
     }
     Ok(())
 }

@@ -10,7 +10,10 @@ use std::collections::{HashMap, HashSet};
 #[derive(Debug)]
 pub(crate) enum DupeSet {
     /// Folded names: bits over the dictionary, and names of the delta.
-    Names { ids: Vec<u64>, added: HashSet<Vec<u8>> },
+    Names {
+        ids: Vec<u64>,
+        added: HashSet<Vec<u8>>,
+    },
     Sizes(HashSet<u64>),
 }
 
@@ -77,10 +80,14 @@ pub(crate) fn duplicate_sizes(body: &Body, cancel: &CancelToken) -> Result<DupeS
             continue;
         }
         let links = if body.is_base(row) { body.base.class(row).links } else { body.meta(row).links };
-        if links < 2 || linked.insert(if body.is_base(row) { body.base.inode(row) } else { body.meta(row).inode }) {
+        if links < 2
+            || linked.insert(if body.is_base(row) { body.base.inode(row) } else { body.meta(row).inode })
+        {
             sizes.push(body.size(row));
         }
     }
     sizes.sort_unstable();
-    Ok(DupeSet::Sizes(sizes.chunk_by(|a, b| a == b).filter(|group| group.len() > 1).map(|group| group[0]).collect()))
+    Ok(DupeSet::Sizes(
+        sizes.chunk_by(|a, b| a == b).filter(|group| group.len() > 1).map(|group| group[0]).collect(),
+    ))
 }

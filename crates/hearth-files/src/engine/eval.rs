@@ -6,7 +6,7 @@
 use super::paths::{PathTest, in_ranges};
 use super::program::{NameTest, Node, RowTest};
 use super::text::{Caches, Matcher, char_count};
-use crate::fold::{fold_into, };
+use crate::fold::fold_into;
 use crate::index::{Body, DirId, NONE, RowId};
 use crate::query::{NumberField, TimeField};
 use hearth_core::{EntryKind, NO_TIME};
@@ -88,7 +88,9 @@ impl<'a> Eye<'a> {
         let body = self.body;
         match test {
             RowTest::Kinds(bits) => bits & (1 << body.kind(row) as u8) != 0,
-            RowTest::Number(field, range) => self.number(*field, row).is_some_and(|value| range.contains(value)),
+            RowTest::Number(field, range) => {
+                self.number(*field, row).is_some_and(|value| range.contains(value))
+            }
             RowTest::Time(field, range) => {
                 let at = time_of(body, *field, row);
                 at != NO_TIME && range.contains(at)
@@ -136,7 +138,11 @@ impl<'a> Eye<'a> {
     fn load_path(&mut self, row: RowId, raw: bool) {
         self.path.clear();
         if self.body.dir_of(row) == Some(0) {
-            if raw { self.path.extend_from_slice(self.body.root()) } else { fold_into(self.body.root(), &mut self.path) }
+            if raw {
+                self.path.extend_from_slice(self.body.root())
+            } else {
+                fold_into(self.body.root(), &mut self.path)
+            }
             return;
         }
         let parent = self.body.parent(row);
@@ -162,7 +168,11 @@ impl<'a> Eye<'a> {
         }
         let parent = self.body.dir_row(self.body.parent(row));
         self.folded.clear();
-        if raw { self.body.name_into(parent, &mut self.folded) } else { self.body.folded_into(parent, &mut self.folded) }
+        if raw {
+            self.body.name_into(parent, &mut self.folded)
+        } else {
+            self.body.folded_into(parent, &mut self.folded)
+        }
         matcher.matches(&self.folded, &mut self.caches)
     }
 
@@ -182,7 +192,11 @@ impl<'a> Eye<'a> {
                 self.load_path(row, true);
                 Some(self.path.len() as u64)
             }
-            NumberField::Links => Some(u64::from(if body.is_base(row) { body.base.class(row).links } else { body.meta(row).links })),
+            NumberField::Links => Some(u64::from(if body.is_base(row) {
+                body.base.class(row).links
+            } else {
+                body.meta(row).links
+            })),
             NumberField::Children => body.totals(row).map(|totals| totals.children),
             NumberField::TreeSize => body.totals(row).map(|totals| totals.size),
             NumberField::Descendants => body.totals(row).map(|totals| totals.descendants),
@@ -224,7 +238,9 @@ fn name_node(node: &Node, name: NameText<'_>, caches: &mut Caches) -> bool {
 
 fn name_test(test: &NameTest, name: NameText<'_>, caches: &mut Caches) -> bool {
     match test {
-        NameTest::Text { matcher, raw, .. } => matcher.matches(if *raw { name.raw } else { name.folded }, caches),
+        NameTest::Text { matcher, raw, .. } => {
+            matcher.matches(if *raw { name.raw } else { name.folded }, caches)
+        }
         NameTest::Ext(extensions) => {
             let ext = extension_of(name.folded);
             extensions.binary_search_by(|known| known.as_slice().cmp(ext)).is_ok()

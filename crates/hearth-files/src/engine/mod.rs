@@ -118,7 +118,8 @@ pub fn find(
 ) -> Result<Found, EngineError> {
     let program = Program::compile(find.query, body, cancel)?;
     let scope = Scope { body, program: &program, pool, cancel, untouched: body.delta.is_empty() };
-    let mut delivery = Delivery { skip: find.skip, left: find.limit.unwrap_or(u64::MAX), shown: 0, open: true, sink };
+    let mut delivery =
+        Delivery { skip: find.skip, left: find.limit.unwrap_or(u64::MAX), shown: 0, open: true, sink };
     let mut select = Select::new(&scope);
     let matched = match path_order(find.sort) {
         Some(false) => in_path_order(&scope, find, &mut select, &mut delivery)?,
@@ -171,7 +172,12 @@ fn page_size(find: &Find<'_>) -> Option<usize> {
     usize::try_from(limit.saturating_add(find.skip)).ok().filter(|&size| size <= 1 << 20)
 }
 
-fn in_path_order(scope: &Scope<'_>, find: &Find<'_>, select: &mut Select<'_>, delivery: &mut Delivery<'_>) -> Result<Option<u64>, EngineError> {
+fn in_path_order(
+    scope: &Scope<'_>,
+    find: &Find<'_>,
+    select: &mut Select<'_>,
+    delivery: &mut Delivery<'_>,
+) -> Result<Option<u64>, EngineError> {
     let extras = select.extras()?;
     let Some(size) = page_size(find) else { return stream(scope, find, select, &extras, delivery) };
     let mut known = None;
@@ -188,7 +194,13 @@ fn in_path_order(scope: &Scope<'_>, find: &Find<'_>, select: &mut Select<'_>, de
     }
 }
 
-fn stream(scope: &Scope<'_>, find: &Find<'_>, select: &mut Select<'_>, extras: &[RowId], delivery: &mut Delivery<'_>) -> Result<Option<u64>, EngineError> {
+fn stream(
+    scope: &Scope<'_>,
+    find: &Find<'_>,
+    select: &mut Select<'_>,
+    extras: &[RowId],
+    delivery: &mut Delivery<'_>,
+) -> Result<Option<u64>, EngineError> {
     let (mut matched, mut merged, mut cut) = (extras.len() as u64, 0, false);
     select.for_each_batch(&mut |rows| {
         matched += rows.len() as u64;
@@ -210,7 +222,11 @@ fn stream(scope: &Scope<'_>, find: &Find<'_>, select: &mut Select<'_>, extras: &
     Ok((!cut || find.total && delivery.open).then_some(matched))
 }
 
-fn in_reverse_path_order(scope: &Scope<'_>, select: &mut Select<'_>, delivery: &mut Delivery<'_>) -> Result<Option<u64>, EngineError> {
+fn in_reverse_path_order(
+    scope: &Scope<'_>,
+    select: &mut Select<'_>,
+    delivery: &mut Delivery<'_>,
+) -> Result<Option<u64>, EngineError> {
     let extras = select.extras()?;
     let mut rows = merge_by_path(scope.body, all_rows(select)?, &extras);
     rows.reverse();
@@ -227,7 +243,12 @@ fn all_rows(select: &mut Select<'_>) -> Result<Vec<RowId>, EngineError> {
     Ok(all)
 }
 
-fn in_other_order(scope: &Scope<'_>, find: &Find<'_>, select: &mut Select<'_>, delivery: &mut Delivery<'_>) -> Result<Option<u64>, EngineError> {
+fn in_other_order(
+    scope: &Scope<'_>,
+    find: &Find<'_>,
+    select: &mut Select<'_>,
+    delivery: &mut Delivery<'_>,
+) -> Result<Option<u64>, EngineError> {
     let order = Order::new(scope.body, find.sort);
     let extras = select.extras()?;
     let size = page_size(find).unwrap_or(usize::MAX);
@@ -261,5 +282,7 @@ fn keyed(scope: &Scope<'_>, order: &Order<'_>, rows: &[RowId], threshold: i64) -
     if rows.len() < 4096 {
         return rows.iter().map(key).collect();
     }
-    scope.pool.install(|| rows.par_iter().with_min_len(4096).map(key).filter(|keyed| keyed.0 <= threshold).collect())
+    scope.pool.install(|| {
+        rows.par_iter().with_min_len(4096).map(key).filter(|keyed| keyed.0 <= threshold).collect()
+    })
 }

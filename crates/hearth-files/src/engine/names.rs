@@ -32,19 +32,23 @@ impl NameMatches {
 }
 
 /// Verifies the names of the candidate blocks (all of them without a set).
-pub(crate) fn matching_names(scope: &Scope<'_>, node: &Node, blocks: Option<&BlockSet>) -> Result<NameMatches, Cancelled> {
+pub(crate) fn matching_names(
+    scope: &Scope<'_>,
+    node: &Node,
+    blocks: Option<&BlockSet>,
+) -> Result<NameMatches, Cancelled> {
     let runs = match blocks {
         Some(set) => runs(set.iter()),
         None => runs(0..scope.body.base.names.blocks()),
     };
     let needle = single_literal(node);
-    let extensions = extension_marks(&scope.body.base.names, node);
+    let extensions = extension_numbers(&scope.body.base.names, node);
     let verify = |run: &Range<u32>| -> Result<NameMatches, Cancelled> {
         scope.cancel.check()?;
         let mut ids = Vec::new();
         match (&needle, &extensions) {
             (Some(needle), _) => scope.body.base.names.scan_blocks(run.clone(), needle, |id| ids.push(id)),
-            (None, Some(marked)) => ids_with_extension(&scope.body.base.names, marked, run, &mut ids),
+            (None, Some(extensions)) => ids_with_extension(&scope.body.base.names, extensions, run, &mut ids),
             (None, None) => verify_each(scope, node, run, &mut ids),
         }
         let rows = count_rows(&scope.body.base, &ids);
@@ -55,7 +59,8 @@ pub(crate) fn matching_names(scope: &Scope<'_>, node: &Node, blocks: Option<&Blo
     } else {
         scope.pool.install(|| runs.par_iter().with_min_len(4).map(verify).collect::<Result<_, _>>())?
     };
-    let mut all = NameMatches { ids: Vec::with_capacity(parts.iter().map(|part| part.ids.len()).sum()), rows: 0 };
+    let mut all =
+        NameMatches { ids: Vec::with_capacity(parts.iter().map(|part| part.ids.len()).sum()), rows: 0 };
     for part in parts {
         all.ids.extend(part.ids);
         all.rows += part.rows;
@@ -63,20 +68,20 @@ pub(crate) fn matching_names(scope: &Scope<'_>, node: &Node, blocks: Option<&Blo
     Ok(all)
 }
 
-/// For a condition on the extension alone: which extension numbers meet it.
-fn extension_marks(names: &NameDict, node: &Node) -> Option<Vec<bool>> {
+/// For a condition on the extension alone: the numbers of the extensions that meet it.
+fn extension_numbers(names: &NameDict, node: &Node) -> Option<Vec<u32>> {
     let Node::Name(NameTest::Ext(wanted)) = node else { return None };
-    let mut marked = vec![false; names.ext_count() as usize + 1];
-    for ext in wanted {
-        let number = if ext.is_empty() { Some(0) } else { names.find_ext(ext) };
-        number.into_iter().for_each(|number| marked[number as usize] = true);
-    }
-    Some(marked)
+    Some(wanted.iter().filter_map(|ext| if ext.is_empty() { Some(0) } else { names.find_ext(ext) }).collect())
 }
 
-fn ids_with_extension(names: &NameDict, marked: &[bool], run: &Range<u32>, ids: &mut Vec<u32>) {
+fn ids_with_extension(names: &NameDict, extensions: &[u32], run: &Range<u32>, ids: &mut Vec<u32>) {
     let span = names.block_ids(run.start).start..names.block_ids(run.end - 1).end;
-    ids.extend(span.filter(|&id| marked[names.ext_of(id) as usize]));
+    for &ext in extensions {
+        names.names_with_ext(ext, span.clone(), |id| ids.push(id));
+    }
+    if extensions.len() > 1 {
+        ids.sort_unstable();
+    }
 }
 
 fn verify_each(scope: &Scope<'_>, node: &Node, run: &Range<u32>, ids: &mut Vec<u32>) {
@@ -110,12 +115,14 @@ fn single_literal(node: &Node) -> Option<Needle> {
         Matcher::Substring(finder) => Some(Needle::new(finder.needle(), false, false)),
         Matcher::Exact(name) => Some(Needle::new(name, true, true)),
         Matcher::Prefix(prefix) => Some(Needle::new(prefix, true, false)),
-        Matcher::Stars { first, middle, last } => match (first.as_slice(), middle.as_slice(), last.as_slice()) {
-            (first, [], []) => Some(Needle::new(first, true, false)),
-            ([], [], last) => Some(Needle::new(last, false, true)),
-            ([], [only], []) => Some(Needle::new(only.needle(), false, false)),
-            _ => None,
-        },
+        Matcher::Stars { first, middle, last } => {
+            match (first.as_slice(), middle.as_slice(), last.as_slice()) {
+                (first, [], []) => Some(Needle::new(first, true, false)),
+                ([], [], last) => Some(Needle::new(last, false, true)),
+                ([], [only], []) => Some(Needle::new(only.needle(), false, false)),
+                _ => None,
+            }
+        }
         Matcher::WholeWord(_) | Matcher::Regex { .. } | Matcher::Fuzzy(_) => None,
     }
 }

@@ -13,7 +13,11 @@ use regex_syntax::hir::{Class, Hir, HirKind, Look};
 pub(crate) enum Need {
     /// Nothing is known.
     Nothing,
-    Literal { bytes: Vec<u8>, at_start: bool, at_end: bool },
+    Literal {
+        bytes: Vec<u8>,
+        at_start: bool,
+        at_end: bool,
+    },
     All(Vec<Need>),
     Any(Vec<Need>),
 }
@@ -86,7 +90,7 @@ impl Need {
         match self {
             Need::Literal { bytes, at_start, at_end } => {
                 Some(GramLiteral { bytes, anchored_start: *at_start, anchored_end: *at_end })
-            },
+            }
             _ => None,
         }
     }
@@ -95,7 +99,9 @@ impl Need {
     pub(crate) fn longest_literal(&self) -> Option<&[u8]> {
         match self {
             Need::Literal { bytes, .. } => Some(bytes),
-            Need::All(parts) => parts.iter().filter_map(Need::longest_literal).max_by_key(|bytes| bytes.len()),
+            Need::All(parts) => {
+                parts.iter().filter_map(Need::longest_literal).max_by_key(|bytes| bytes.len())
+            }
             Need::Nothing | Need::Any(_) => None,
         }
     }
@@ -194,7 +200,13 @@ mod tests {
         check("foo.*bar", Need::All(vec![literal("foo", false, false), literal("bar", false, false)]));
         check("foo(bar)?baz", Need::All(vec![literal("foo", false, false), literal("baz", false, false)]));
         check("(?i)Foo", literal("foo", false, false));
-        check("(foo|bar)x", Need::All(vec![Need::Any(vec![literal("foo", false, false), literal("bar", false, false)]), literal("x", false, false)]));
+        check(
+            "(foo|bar)x",
+            Need::All(vec![
+                Need::Any(vec![literal("foo", false, false), literal("bar", false, false)]),
+                literal("x", false, false),
+            ]),
+        );
         check("(foo|.*)", Need::Nothing);
         check("[a-z]+", Need::Nothing);
         check("(foo)+", literal("foo", false, false));

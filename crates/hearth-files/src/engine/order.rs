@@ -216,4 +216,3 @@ pub(crate) fn merge_by_path(body: &Body, rows: Vec<RowId>, extras: &[RowId]) -> 
     merged.extend_from_slice(&rows[from..]);
     merged
 }
-

@@ -95,12 +95,18 @@ impl PathTest {
         if root.starts_with(prefix) {
             return Node::Const(true);
         }
-        let ranges = finder.below_root(prefix).map_or_else(Vec::new, |below| finder.trees_with_prefix(&below));
+        let ranges =
+            finder.below_root(prefix).map_or_else(Vec::new, |below| finder.trees_with_prefix(&below));
         Self::node(ranges, Matcher::Prefix(prefix.to_vec()), raw)
     }
 
     /// Paths that contain `needle`, which has a slash that is not its first byte.
-    pub(crate) fn substring(body: &Body, needle: &[u8], raw: bool, cancel: &CancelToken) -> Result<Node, EngineError> {
+    pub(crate) fn substring(
+        body: &Body,
+        needle: &[u8],
+        raw: bool,
+        cancel: &CancelToken,
+    ) -> Result<Node, EngineError> {
         let finder = Resolver { base: &body.base, raw };
         if memchr::memmem::find(&finder.form(body.root()), needle).is_some() {
             return Ok(Node::Const(true));
@@ -135,7 +141,11 @@ impl Resolver<'_> {
     fn name(&self, row: RowId) -> Vec<u8> {
         let id = self.base.name_id(row);
         let mut name = Vec::new();
-        if self.raw { self.base.names.raw_into(id, &mut name) } else { name.extend_from_slice(self.base.names.folded(id)) }
+        if self.raw {
+            self.base.names.raw_into(id, &mut name)
+        } else {
+            name.extend_from_slice(self.base.names.folded(id))
+        }
         name
     }
 
@@ -144,10 +154,11 @@ impl Resolver<'_> {
         let folded = fold(text);
         let names = &self.base.names;
         let ids = if whole { names.find_folded(&folded) } else { names.prefix_folded(&folded) };
-        self.base
-            .children(dir)
-            .filter(move |&row| ids.contains(&self.base.name_id(row)))
-            .filter(move |&row| !self.raw || if whole { self.name(row) == text } else { self.name(row).starts_with(text) })
+        self.base.children(dir).filter(move |&row| ids.contains(&self.base.name_id(row))).filter(
+            move |&row| {
+                !self.raw || if whole { self.name(row) == text } else { self.name(row).starts_with(text) }
+            },
+        )
     }
 
     /// Folders at a path given by whole components; case-insensitively there may be several.
@@ -160,17 +171,28 @@ impl Resolver<'_> {
 
     fn rows_at(&self, components: &[&[u8]]) -> Vec<RowId> {
         let Some((last, above)) = components.split_last() else { return vec![0] };
-        self.dirs_at(above).into_iter().flat_map(|dir| self.children(dir, last, true).collect::<Vec<_>>()).collect()
+        self.dirs_at(above)
+            .into_iter()
+            .flat_map(|dir| self.children(dir, last, true).collect::<Vec<_>>())
+            .collect()
     }
 
     fn trees_with_prefix(&self, components: &[&[u8]]) -> RowRanges {
         let Some((last, above)) = components.split_last() else { return vec![0..self.base.len] };
         let dirs = self.dirs_at(above).into_iter();
-        dirs.flat_map(|dir| self.children(dir, last, false).map(|row| row..self.base.after(row)).collect::<Vec<_>>()).collect()
+        dirs.flat_map(|dir| {
+            self.children(dir, last, false).map(|row| row..self.base.after(row)).collect::<Vec<_>>()
+        })
+        .collect()
     }
 
     /// Trees at whose top a match of `needle` in the path is completed.
-    fn trees_containing(&self, body: &Body, needle: &[u8], cancel: &CancelToken) -> Result<RowRanges, EngineError> {
+    fn trees_containing(
+        &self,
+        body: &Body,
+        needle: &[u8],
+        cancel: &CancelToken,
+    ) -> Result<RowRanges, EngineError> {
         let mut segments: Vec<&[u8]> = needle.split(|&byte| byte == b'/').collect();
         let last = segments.pop().unwrap_or_default();
         let above = segments.pop().unwrap_or_default();

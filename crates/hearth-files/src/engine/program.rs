@@ -12,8 +12,8 @@ use super::text::Matcher;
 use crate::fold::fold;
 use crate::index::{Body, DirId};
 use crate::query::{
-    Category, DupeField, Expr, GlobScope, NumberField, NumberRange, PathPattern, Pattern, Perm, Query, Term, Test, Text,
-    TimeField, TimeRange, category_extensions, glob_to_regex,
+    Category, DupeField, Expr, GlobScope, NumberField, NumberRange, PathPattern, Pattern, Perm, Query, Term,
+    Test, Text, TimeField, TimeRange, category_extensions, glob_to_regex,
 };
 use hearth_core::{CancelToken, EntryKind};
 
@@ -31,7 +31,11 @@ pub(crate) enum Node {
 /// Tests that look at nothing but the entry's own name.
 #[derive(Debug)]
 pub(crate) enum NameTest {
-    Text { matcher: Matcher, raw: bool, need: Need },
+    Text {
+        matcher: Matcher,
+        raw: bool,
+        need: Need,
+    },
     /// Folded extensions, ordered; an empty one = no extension.
     Ext(Vec<Vec<u8>>),
     /// Characters in the name.
@@ -51,7 +55,10 @@ pub(crate) enum RowTest {
     Perm(Perm),
     Below(DirId),
     Path(PathTest),
-    ParentName { matcher: Matcher, raw: bool },
+    ParentName {
+        matcher: Matcher,
+        raw: bool,
+    },
     Empty,
     Dupe(DupeSet),
 }
@@ -124,7 +131,9 @@ impl Node {
     pub(crate) fn need(&self) -> Need {
         match self {
             Node::Name(NameTest::Text { need, .. }) => need.clone(),
-            Node::Name(NameTest::Ext(extensions)) => Need::any(extensions.iter().map(|ext| extension_need(ext))),
+            Node::Name(NameTest::Ext(extensions)) => {
+                Need::any(extensions.iter().map(|ext| extension_need(ext)))
+            }
             Node::All(parts) => Need::all(parts.iter().map(Node::need)),
             Node::Any(parts) => Need::any(parts.iter().map(Node::need)),
             Node::Const(_) | Node::Not(_) | Node::Name(_) | Node::Row(_) => Need::Nothing,
@@ -200,7 +209,8 @@ impl Compiler<'_> {
             Test::Perm(perm) => row(RowTest::Perm(*perm)),
             Test::Attr(_) => Err(EngineError::Unsupported {
                 position: term.span.start,
-                message: "attr: tests NTFS attributes, which this volume does not have; use perm: or type:".into(),
+                message: "attr: tests NTFS attributes, which this volume does not have; use perm: or type:"
+                    .into(),
             }),
             Test::In(folder) => Ok(below_folder(self.body, folder)),
             Test::Parent(text) => {
@@ -223,46 +233,55 @@ impl Compiler<'_> {
     }
 
     fn matcher(&mut self, text: &Text, term: &Term) -> Result<(Matcher, bool, Need), EngineError> {
-        let raw = text.case_sensitive;
+        let raw = text.case_sensitive || matches!(text.pattern, Pattern::Regex(_));
         self.raw |= raw;
-        let need = |bytes: &[u8], start, end| if raw { Need::raw(bytes, start, end) } else { Need::folded(bytes, start, end) };
+        let need = |bytes: &[u8], start, end| {
+            if raw { Need::raw(bytes, start, end) } else { Need::folded(bytes, start, end) }
+        };
         let (matcher, need) = match &text.pattern {
-            Pattern::Substring(needle) if text.whole_word => (Matcher::whole_word(needle), need(needle, false, false)),
+            Pattern::Substring(needle) if text.whole_word => {
+                (Matcher::whole_word(needle), need(needle, false, false))
+            }
             Pattern::Substring(needle) => (Matcher::substring(needle), need(needle, false, false)),
             Pattern::Exact(name) => (Matcher::Exact(name.clone()), need(name, true, true)),
             Pattern::Fuzzy(needle) => (Matcher::fuzzy(needle), Need::Nothing),
-            Pattern::Regex(pattern) => (self.regex(pattern, !raw, term)?, Need::of_regex(pattern)),
+            Pattern::Regex(pattern) => {
+                (self.regex(pattern, text.case_sensitive, term)?, Need::of_regex(pattern))
+            }
             Pattern::Glob(glob) => {
                 let pattern = glob_pattern(glob, GlobScope::Name, term)?;
                 let need_of_glob = Need::of_regex(&pattern);
                 match Matcher::stars(glob) {
                     Some(matcher) => (matcher, need_of_glob),
-                    None => (self.regex(&pattern, false, term)?, need_of_glob),
+                    None => (self.regex(&pattern, true, term)?, need_of_glob),
                 }
             }
         };
         Ok((matcher, raw, need))
     }
 
-    fn regex(&mut self, pattern: &str, ignore_case: bool, term: &Term) -> Result<Matcher, EngineError> {
+    fn regex(&mut self, pattern: &str, case_sensitive: bool, term: &Term) -> Result<Matcher, EngineError> {
         let slot = self.slots;
         self.slots += 1;
-        Matcher::regex(pattern, ignore_case, slot)
+        Matcher::regex(pattern, case_sensitive, slot)
             .map_err(|message| EngineError::Unsupported { position: term.span.start, message })
     }
 
     fn path(&mut self, text: &crate::query::PathText, term: &Term) -> Result<Node, EngineError> {
         let raw = text.case_sensitive;
         let fold_if = |bytes: &[u8]| if raw { bytes.to_vec() } else { fold(bytes) };
-        let test = |matcher| PathTest::text(matcher, raw);
         Ok(match &text.pattern {
-            PathPattern::Substring(needle) => PathTest::substring(self.body, &fold_if(needle), raw, self.cancel)?,
+            PathPattern::Substring(needle) => {
+                PathTest::substring(self.body, &fold_if(needle), raw, self.cancel)?
+            }
             PathPattern::Prefix(prefix) => PathTest::prefix(self.body, &fold_if(prefix), raw),
             PathPattern::Exact(path) => PathTest::exact(self.body, &fold_if(path), raw),
-            PathPattern::Regex(pattern) => Node::Row(RowTest::Path(test(self.regex(pattern, !raw, term)?))),
+            PathPattern::Regex(pattern) => {
+                Node::Row(RowTest::Path(PathTest::text(self.regex(pattern, raw, term)?, true)))
+            }
             PathPattern::Glob(glob) => {
                 let pattern = glob_pattern(glob, GlobScope::Path, term)?;
-                let path = Node::Row(RowTest::Path(test(self.regex(&pattern, false, term)?)));
+                let path = Node::Row(RowTest::Path(PathTest::text(self.regex(&pattern, true, term)?, raw)));
                 match self.last_component(glob, raw, term)? {
                     Some(name) => Node::All(vec![name, path]),
                     None => path,
@@ -276,7 +295,11 @@ impl Compiler<'_> {
         let last = glob.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
         // A brace or class may hold the slash; `**` may span components.
         let splits = glob.iter().any(|byte| b"{}[]\\".contains(byte));
-        if splits || last.is_empty() || last.windows(2).any(|pair| pair == b"**") || last.iter().all(|&byte| byte == b'*') {
+        if splits
+            || last.is_empty()
+            || last.windows(2).any(|pair| pair == b"**")
+            || last.iter().all(|&byte| byte == b'*')
+        {
             return Ok(None);
         }
         let text = Text { pattern: Pattern::Glob(last.to_vec()), case_sensitive: raw, whole_word: false };
@@ -285,7 +308,8 @@ impl Compiler<'_> {
 }
 
 fn glob_pattern(glob: &[u8], scope: GlobScope, term: &Term) -> Result<String, EngineError> {
-    glob_to_regex(glob, scope).map_err(|error| EngineError::Unsupported { position: term.span.start, message: error.to_string() })
+    glob_to_regex(glob, scope)
+        .map_err(|error| EngineError::Unsupported { position: term.span.start, message: error.to_string() })
 }
 
 fn kind_bits(kinds: &[EntryKind]) -> u8 {
@@ -293,8 +317,11 @@ fn kind_bits(kinds: &[EntryKind]) -> u8 {
 }
 
 fn extensions_of(categories: &[Category]) -> Vec<Vec<u8>> {
-    let mut all: Vec<Vec<u8>> =
-        categories.iter().flat_map(|&category| category_extensions(category)).map(|ext| ext.as_bytes().to_vec()).collect();
+    let mut all: Vec<Vec<u8>> = categories
+        .iter()
+        .flat_map(|&category| category_extensions(category))
+        .map(|ext| ext.as_bytes().to_vec())
+        .collect();
     all.sort_unstable();
     all.dedup();
     all

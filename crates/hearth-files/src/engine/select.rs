@@ -54,24 +54,34 @@ impl<'a> Select<'a> {
 
     /// Base rows at their place, in order, until `want` are found.
     pub(crate) fn page(&mut self, want: usize) -> Result<Page, Cancelled> {
-        if self.names_are_selective() || self.scope.program.name.is_none() && self.scope.program.row.is_none() {
-            return self.page_by_postings_or_walk(want);
-        }
-        let probed = self.walk(want, if self.scope.program.name.is_some() { PROBE_ROWS } else { NONE })?;
-        if let Some(page) = probed {
+        if !self.names_are_selective()
+            && let Some(page) = self.probe(want)?
+        {
             return Ok(page);
         }
-        self.page_by_postings_or_walk(want)
+        if self.match_names()? && !self.postings_are_many() {
+            self.page_by_postings(want)
+        } else {
+            self.page_by_batches(want)
+        }
     }
 
     fn names_are_selective(&self) -> bool {
         self.blocks.as_ref().is_some_and(|blocks| is_selective(blocks, &self.scope.body.base.names))
     }
 
-    fn page_by_postings_or_walk(&mut self, want: usize) -> Result<Page, Cancelled> {
-        if !self.match_names()? || self.postings_are_many() {
-            return Ok(self.walk(want, NONE)?.expect("a walk without a limit ends"));
-        }
+    fn page_by_batches(&mut self, want: usize) -> Result<Page, Cancelled> {
+        let mut found = Vec::new();
+        self.batches_by_walk(&mut |rows| {
+            found.extend(rows);
+            if found.len() > want { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        let exhaustive = found.len() <= want;
+        found.truncate(want);
+        Ok(Page { rows: found, exhaustive })
+    }
+
+    fn page_by_postings(&mut self, want: usize) -> Result<Page, Cancelled> {
         let rows = self.rows_of_names(want)?;
         let mut eye = self.eye();
         let mut found = Vec::new();
@@ -140,21 +150,22 @@ impl<'a> Select<'a> {
 
     /// Live and at its base place.
     fn is_here(&self, row: RowId) -> bool {
-        self.scope.untouched || (!self.scope.body.delta.dead.get(row) && !self.scope.body.delta.is_displaced(row))
+        self.scope.untouched
+            || (!self.scope.body.delta.dead.get(row) && !self.scope.body.delta.is_displaced(row))
     }
 
-    /// Looks at rows in order. `None` if `patience` rows were seen and fewer than `want` matched.
-    fn walk(&mut self, want: usize, patience: u32) -> Result<Option<Page>, Cancelled> {
+    /// Looks at the first rows in order. `None` if fewer than `want` of them matched and there are more.
+    fn probe(&mut self, want: usize) -> Result<Option<Page>, Cancelled> {
         let mut eye = self.eye();
         let (mut found, mut seen) = (Vec::new(), 0u32);
         for range in self.ranges.clone() {
             for row in range {
                 if found.len() == want {
-                    self.note_walk(seen, found.len());
+                    self.note_probe(seen, found.len());
                     return Ok(Some(Page { rows: found, exhaustive: false }));
                 }
-                if seen == patience {
-                    self.trace.step("rows walked in path order, given up", u64::from(seen));
+                if seen == PROBE_ROWS {
+                    self.trace.step("rows probed in path order, too few matched", found.len() as u64);
                     return Ok(None);
                 }
                 if seen % 16_384 == 0 {
@@ -166,21 +177,23 @@ impl<'a> Select<'a> {
                 }
             }
         }
-        self.note_walk(seen, found.len());
+        self.note_probe(seen, found.len());
         Ok(Some(Page { rows: found, exhaustive: true }))
     }
 
-    fn note_walk(&mut self, seen: u32, found: usize) {
-        let how = if self.blocks.is_some() { "rows in path order, names by grams" } else { "rows in path order" };
+    fn note_probe(&mut self, seen: u32, found: usize) {
+        let how =
+            if self.blocks.is_some() { "rows in path order, names by grams" } else { "rows in path order" };
         self.trace.accelerator(how);
         self.trace.candidates(u64::from(seen));
-        self.trace.step("rows walked in path order", found as u64);
+        self.trace.step("rows probed in path order", found as u64);
     }
 
     fn has_name(&self, eye: &mut Eye<'_>, row: RowId) -> bool {
         let Some(node) = &self.scope.program.name else { return true };
         let id = self.scope.body.base.name_id(row);
-        self.blocks.as_ref().is_none_or(|blocks| blocks.contains(id / crate::index::BLOCK_NAMES)) && eye.name_id(node, id)
+        self.blocks.as_ref().is_none_or(|blocks| blocks.contains(id / crate::index::BLOCK_NAMES))
+            && eye.name_id(node, id)
     }
 
     /// Number of matching base rows at their place.
@@ -194,7 +207,8 @@ impl<'a> Select<'a> {
             self.match_names()?;
             let names = self.names.as_ref().expect("just matched");
             let dead = scope.body.delta.dead.iter_ones_in(0..scope.body.base.len);
-            let gone = dead.filter(|&row| names.ids.binary_search(&scope.body.base.name_id(row)).is_ok()).count();
+            let gone =
+                dead.filter(|&row| names.ids.binary_search(&scope.body.base.name_id(row)).is_ok()).count();
             self.trace.accelerator("row counts of names");
             return Ok(names.rows - gone as u64);
         }
@@ -207,14 +221,20 @@ impl<'a> Select<'a> {
     }
 
     /// Every matching base row at its place, in order, in batches.
-    pub(crate) fn for_each_batch(&mut self, sink: &mut dyn FnMut(Vec<RowId>) -> ControlFlow<()>) -> Result<(), Cancelled> {
+    pub(crate) fn for_each_batch(
+        &mut self,
+        sink: &mut dyn FnMut(Vec<RowId>) -> ControlFlow<()>,
+    ) -> Result<(), Cancelled> {
         if self.match_names()? && !self.postings_are_many() {
             return self.batches_by_postings(sink);
         }
         self.batches_by_walk(sink)
     }
 
-    fn batches_by_postings(&mut self, sink: &mut dyn FnMut(Vec<RowId>) -> ControlFlow<()>) -> Result<(), Cancelled> {
+    fn batches_by_postings(
+        &mut self,
+        sink: &mut dyn FnMut(Vec<RowId>) -> ControlFlow<()>,
+    ) -> Result<(), Cancelled> {
         let rows = self.rows_of_names(0)?;
         self.trace.accelerator("names by grams, rows by name");
         for batch in rows.chunks(MORSEL as usize * 4) {
@@ -228,7 +248,10 @@ impl<'a> Select<'a> {
         Ok(())
     }
 
-    fn batches_by_walk(&mut self, sink: &mut dyn FnMut(Vec<RowId>) -> ControlFlow<()>) -> Result<(), Cancelled> {
+    fn batches_by_walk(
+        &mut self,
+        sink: &mut dyn FnMut(Vec<RowId>) -> ControlFlow<()>,
+    ) -> Result<(), Cancelled> {
         let bitmap = self.names.as_ref().map(|names| names.bitmap(self.scope.body.base.names.len()));
         let zones = Zones::of(self.scope);
         self.trace.accelerator(match (&bitmap, zones.is_empty()) {
@@ -262,7 +285,11 @@ impl<'a> Select<'a> {
         named && self.verify_row(eye, row)
     }
 
-    fn in_parallel<T, I>(&self, work: I, run: impl Fn(&mut Eye<'_>, T) -> Vec<RowId> + Sync) -> Result<Vec<RowId>, Cancelled>
+    fn in_parallel<T, I>(
+        &self,
+        work: I,
+        run: impl Fn(&mut Eye<'_>, T) -> Vec<RowId> + Sync,
+    ) -> Result<Vec<RowId>, Cancelled>
     where
         I: IndexedParallelIterator<Item = T>,
         T: Send,
@@ -278,7 +305,11 @@ impl<'a> Select<'a> {
 
     /// The first `k` base rows under an order that zone maps serve, without looking at all of them.
     /// `None` if the order is not of that kind.
-    pub(crate) fn top_by_zones(&mut self, order: &Order<'_>, k: usize) -> Result<Option<Vec<Keyed>>, Cancelled> {
+    pub(crate) fn top_by_zones(
+        &mut self,
+        order: &Order<'_>,
+        k: usize,
+    ) -> Result<Option<Vec<Keyed>>, Cancelled> {
         let base = &self.scope.body.base;
         let Some(first) = order.first() else { return Ok(None) };
         let zones = match first.field {
@@ -302,13 +333,17 @@ impl<'a> Select<'a> {
                 break;
             }
             let wave = self.scope.pool.current_num_threads() * 8;
-            let wave: Vec<u32> = std::iter::from_fn(|| groups.pop()).take(wave).map(|group| group.0.1).collect();
+            let wave: Vec<u32> =
+                std::iter::from_fn(|| groups.pop()).take(wave).map(|group| group.0.1).collect();
             looked += wave.len() as u64 * ZONE_ROWS as u64;
             let threshold = top.threshold();
             let rows = self.in_parallel(wave.par_iter(), |eye, &group| {
                 let span = vec![group * ZONE_ROWS as u32..(group + 1) * ZONE_ROWS as u32];
                 let rows = intersection(&span, &self.ranges).into_iter().flatten();
-                rows.filter(|&row| order.primary(row) <= threshold && self.passes(eye, bitmap.as_deref(), row)).collect()
+                rows.filter(|&row| {
+                    order.primary(row) <= threshold && self.passes(eye, bitmap.as_deref(), row)
+                })
+                .collect()
             })?;
             rows.into_iter().for_each(|row| top.push((order.primary(row), row)));
         }
@@ -365,7 +400,9 @@ impl<'a> Select<'a> {
 fn cut(range: Range<RowId>) -> impl Iterator<Item = Range<RowId>> {
     let first = range.start / MORSEL;
     let last = range.end.div_ceil(MORSEL);
-    (first..last).map(move |morsel| range.start.max(morsel * MORSEL)..range.end.min((morsel + 1).saturating_mul(MORSEL)))
+    (first..last).map(move |morsel| {
+        range.start.max(morsel * MORSEL)..range.end.min((morsel + 1).saturating_mul(MORSEL))
+    })
 }
 
 fn touched_groups(ranges: &[Range<RowId>]) -> impl Iterator<Item = u32> + '_ {
@@ -411,7 +448,9 @@ impl Zones {
         for part in scope.program.row_parts() {
             match part {
                 Node::Row(RowTest::Number(NumberField::Size, range)) => {
-                    let bound = |value: Option<u64>, open| value.map_or(open, |value| i64::try_from(value).unwrap_or(i64::MAX));
+                    let bound = |value: Option<u64>, open| {
+                        value.map_or(open, |value| i64::try_from(value).unwrap_or(i64::MAX))
+                    };
                     zones.size = Some((bound(range.min, i64::MIN), bound(range.max, i64::MAX)));
                 }
                 Node::Row(RowTest::Time(TimeField::Modified, range)) => {
@@ -428,11 +467,21 @@ impl Zones {
     }
 
     /// The parts of a range that lie in groups which may hold a match.
-    fn parts<'s>(&'s self, scope: &'s Scope<'_>, range: Range<RowId>) -> impl Iterator<Item = Range<RowId>> + 's {
+    fn parts<'s>(
+        &'s self,
+        scope: &'s Scope<'_>,
+        range: Range<RowId>,
+    ) -> impl Iterator<Item = Range<RowId>> + 's {
         let columns = &scope.body.base.columns;
         let size = ZONE_ROWS as u32;
-        let may = |bounds: Option<(i64, i64)>, least: i64, most: i64| bounds.is_none_or(|(low, high)| most >= low && least <= high);
-        let groups = if self.is_empty() || range.is_empty() { None } else { Some(range.start / size..range.end.div_ceil(size)) };
+        let may = |bounds: Option<(i64, i64)>, least: i64, most: i64| {
+            bounds.is_none_or(|(low, high)| most >= low && least <= high)
+        };
+        let groups = if self.is_empty() || range.is_empty() {
+            None
+        } else {
+            Some(range.start / size..range.end.div_ceil(size))
+        };
         let whole = groups.is_none().then(|| range.clone());
         let kept = groups.into_iter().flatten().filter(move |&group| {
             let group = group as usize;
@@ -443,4 +492,3 @@ impl Zones {
         whole.into_iter().chain(kept)
     }
 }
-

@@ -1,14 +1,14 @@
 //! Compiled comparisons of one piece of text: a name or a path.
 //!
 //! A matcher sees the text in the form it was compiled for: folded if it ignores case, raw if not.
+//! Regular expressions of users always see raw text, since they may switch case on and off inside.
 //! Globs made of literals and stars are compared directly; everything else is a linear-time regular
 //! expression. Regular expressions keep their scratch memory in the caller's [`Caches`].
 
-use hearth_core::limits;
+use crate::query::compile_regex;
 use memchr::memmem::Finder;
 use regex_automata::Input;
-use regex_automata::meta::{Cache, Config, Regex};
-use regex_automata::util::syntax;
+use regex_automata::meta::{Cache, Regex};
 
 /// Scratch memory of the regular expressions of one program, by slot; one per thread.
 #[derive(Default)]
@@ -31,8 +31,15 @@ pub(crate) enum Matcher {
     Exact(Vec<u8>),
     Prefix(Vec<u8>),
     /// Literal pieces with stars between them, anchored at both ends.
-    Stars { first: Vec<u8>, middle: Vec<Finder<'static>>, last: Vec<u8> },
-    Regex { regex: Regex, slot: usize },
+    Stars {
+        first: Vec<u8>,
+        middle: Vec<Finder<'static>>,
+        last: Vec<u8>,
+    },
+    Regex {
+        regex: Regex,
+        slot: usize,
+    },
     /// The needle cut into characters (or invalid bytes).
     Fuzzy(Vec<Vec<u8>>),
 }
@@ -63,18 +70,15 @@ impl Matcher {
         let mut pieces = glob.split(|&byte| byte == b'*');
         let first = pieces.next()?.to_vec();
         let Some(last) = pieces.next_back() else { return Some(Matcher::Exact(first)) };
-        let middle = pieces.filter(|piece| !piece.is_empty()).map(|piece| Finder::new(piece).into_owned()).collect();
+        let middle =
+            pieces.filter(|piece| !piece.is_empty()).map(|piece| Finder::new(piece).into_owned()).collect();
         Some(Matcher::Stars { first, middle, last: last.to_vec() })
     }
 
-    /// A regular expression, found anywhere in the text. `slot` must be unique within a program.
-    pub(crate) fn regex(pattern: &str, ignore_case: bool, slot: usize) -> Result<Matcher, String> {
-        Regex::builder()
-            .configure(Config::new().utf8_empty(false).nfa_size_limit(Some(limits::REGEX_BYTES)))
-            .syntax(syntax::Config::new().utf8(false).case_insensitive(ignore_case))
-            .build(pattern)
-            .map(|regex| Matcher::Regex { regex, slot })
-            .map_err(|error| error.to_string())
+    /// A regular expression, found anywhere in the raw text. `slot` must be unique within a program.
+    pub(crate) fn regex(pattern: &str, case_sensitive: bool, slot: usize) -> Result<Matcher, String> {
+        let regex = compile_regex(pattern, case_sensitive).map_err(|error| error.to_string())?;
+        Ok(Matcher::Regex { regex, slot })
     }
 
     pub(crate) fn matches(&self, text: &[u8], caches: &mut Caches) -> bool {
@@ -139,10 +143,13 @@ fn word_after(text: &[u8]) -> bool {
 fn word_before(text: &[u8]) -> bool {
     let tail = &text[text.len().saturating_sub(4)..];
     let last = tail.utf8_chunks().last();
-    last.filter(|chunk| chunk.invalid().is_empty()).and_then(|chunk| chunk.valid().chars().next_back()).is_some_and(is_word)
+    last.filter(|chunk| chunk.invalid().is_empty())
+        .and_then(|chunk| chunk.valid().chars().next_back())
+        .is_some_and(is_word)
 }
 
 /// Length of a name: Unicode scalar values, each invalid byte counting one.
 pub(crate) fn char_count(name: &[u8]) -> u64 {
-    name.utf8_chunks().map(|chunk| chunk.valid().chars().count() + chunk.invalid().len()).sum::<usize>() as u64
+    name.utf8_chunks().map(|chunk| chunk.valid().chars().count() + chunk.invalid().len()).sum::<usize>()
+        as u64
 }

@@ -224,7 +224,9 @@ impl Base {
     /// Direct entries of a folder, in order.
     pub(crate) fn children(&self, dir: DirId) -> impl Iterator<Item = RowId> + '_ {
         let end = self.dir_end(dir);
-        std::iter::successors(self.first_child(dir), move |&row| Some(self.after(row)).filter(|&next| next < end))
+        std::iter::successors(self.first_child(dir), move |&row| {
+            Some(self.after(row)).filter(|&next| next < end)
+        })
     }
 
     /// Entry of a folder by raw name.
@@ -252,8 +254,11 @@ impl Base {
     /// Rows that are not folders and have this inode.
     pub(crate) fn rows_of_inode(&self, inode: u64) -> Vec<RowId> {
         let from = self.hard_links.partition_point(|&(linked, _)| linked < inode);
-        let linked: Vec<RowId> =
-            self.hard_links[from..].iter().take_while(|&&(linked, _)| linked == inode).map(|&(_, row)| row).collect();
+        let linked: Vec<RowId> = self.hard_links[from..]
+            .iter()
+            .take_while(|&&(linked, _)| linked == inode)
+            .map(|&(_, row)| row)
+            .collect();
         if linked.is_empty() { self.single_row_of_inode(inode).into_iter().collect() } else { linked }
     }
 
@@ -276,9 +281,11 @@ impl Base {
     /// Heap bytes by part, for reports.
     pub(crate) fn heap_parts(&self) -> Vec<(&'static str, usize)> {
         let (dirs, columns) = (&self.dirs, &self.columns);
-        let dir_bytes = [&dirs.row, &dirs.end, &dirs.parent, &dirs.level, &dirs.by_inode].map(HeapSize::heap_bytes);
+        let dir_bytes =
+            [&dirs.row, &dirs.end, &dirs.parent, &dirs.level, &dirs.by_inode].map(HeapSize::heap_bytes);
         let totals = [&dirs.children, &dirs.size, &dirs.allocated].map(HeapSize::heap_bytes);
-        let zones = [&columns.size_zones, &columns.modified_zones, &columns.inode_zones].map(HeapSize::heap_bytes);
+        let zones =
+            [&columns.size_zones, &columns.modified_zones, &columns.inode_zones].map(HeapSize::heap_bytes);
         vec![
             ("names", self.names.heap_bytes()),
             ("grams", self.grams.heap_bytes()),

@@ -27,7 +27,12 @@ impl Body {
     ///
     /// # Errors
     /// [`BuildError::Cancelled`], or a limit of the index was passed.
-    pub fn build(root: &Root, chunks: &[Arc<Chunk>], pool: &ThreadPool, cancel: &CancelToken) -> Result<Body, BuildError> {
+    pub fn build(
+        root: &Root,
+        chunks: &[Arc<Chunk>],
+        pool: &ThreadPool,
+        cancel: &CancelToken,
+    ) -> Result<Body, BuildError> {
         Ok(Body::from_base(build::build(root, chunks, pool, cancel)?))
     }
 
@@ -352,7 +357,8 @@ impl Body {
 
     /// True if so much changed that queries gain by [`Body::fold`].
     pub fn wants_fold(&self) -> bool {
-        self.delta.weight() > (self.base.len as usize / 128).max(16 * 1024) || self.delta.displaced.len() > 256
+        self.delta.weight() > (self.base.len as usize / 128).max(16 * 1024)
+            || self.delta.displaced.len() > 256
     }
 
     /// Order of two rows' names: folded, then raw.

@@ -40,7 +40,12 @@ struct Layout<'a> {
 }
 
 /// Builds the base; `root_name` is the name of row 0.
-pub(crate) fn build(root: &Root, chunks: &[Arc<Chunk>], pool: &ThreadPool, cancel: &CancelToken) -> Result<Base, BuildError> {
+pub(crate) fn build(
+    root: &Root,
+    chunks: &[Arc<Chunk>],
+    pool: &ThreadPool,
+    cancel: &CancelToken,
+) -> Result<Base, BuildError> {
     let total: usize = chunks.iter().map(|chunk| chunk.rows.len()).sum();
     if total >= limits::VOLUME_ENTRIES {
         return Err(BuildError::TooManyEntries { entries: total, limit: limits::VOLUME_ENTRIES });
@@ -58,7 +63,13 @@ pub(crate) fn build(root: &Root, chunks: &[Arc<Chunk>], pool: &ThreadPool, cance
     assemble(root, names, grams, &layout, pool, cancel)
 }
 
-fn lay_out<'a>(root: &'a Root, chunks: &'a [Arc<Chunk>], of_row: &[u32], id_of: &[u32], pool: &ThreadPool) -> Layout<'a> {
+fn lay_out<'a>(
+    root: &'a Root,
+    chunks: &'a [Arc<Chunk>],
+    of_row: &[u32],
+    id_of: &[u32],
+    pool: &ThreadPool,
+) -> Layout<'a> {
     let rows: Vec<&RawRow> = chunks.iter().flat_map(|chunk| &chunk.rows).collect();
     let dirs = rows.iter().filter(|row| row.dir != NOT_A_DIR).map(|row| row.dir + 1).max().unwrap_or(1);
     let dirs = dirs.max(rows.iter().map(|row| row.parent + 1).max().unwrap_or(1)) as usize;

@@ -8,14 +8,17 @@
 //! What always holds: every `i64` round-trips; a block stands alone (nothing outside it is needed to
 //! decode it, but the caller's reference where the block is relative); codes of a block start at a byte.
 //!
-//! A block's bytes are its codes, bit-packed, then one byte per exception (its row in the block,
+//! A block's bytes are 128 codes, bit-packed, then one byte per exception (its row in the block,
 //! ascending), then eight bytes per exception (its value). From the top down, a block's codes are: one that
 //! marks an exception, if it has any; one for [`NO_TIME`], if it has any; `(value - base) / scale`.
+//! Codes of 64 bits are always offsets.
 
 mod encode;
+mod unpack;
 
 use self::encode::Encoder;
-use super::bits::{LOAD_PADDING, load_u64, low_mask};
+use self::unpack::UNPACK;
+use super::bits::{load_u64, low_mask};
 use hearth_core::{HeapSize, NO_TIME};
 use std::ops::Range;
 
@@ -68,10 +71,26 @@ impl Block {
         (self.meta >> 24) as usize
     }
 
-    /// Codes from here up are not offsets; meaningful where the block has any of those.
+    /// How many of the highest codes are not offsets.
     #[inline]
-    fn first_special(self) -> u64 {
-        special_floor(self.width(), self.has(HAS_NO_TIME), self.has(HAS_EXCEPTIONS))
+    fn specials(self) -> u64 {
+        u64::from(self.has(HAS_NO_TIME)) + u64::from(self.has(HAS_EXCEPTIONS))
+    }
+
+    /// Whether a code may be none of an offset. A block of width 0 has one code for offset and exception.
+    #[inline]
+    fn is_special(self, code: u64) -> bool {
+        code.wrapping_add(self.specials()) > low_mask(self.width())
+    }
+
+    /// The offsets that a block's codes stand for.
+    fn values(self, codes: &[u64; BLOCK_ROWS], out: &mut [i64; BLOCK_ROWS]) {
+        let (base, scale) = (self.base, self.scale());
+        if scale == 1 {
+            out.iter_mut().zip(codes).for_each(|(out, &code)| *out = base.wrapping_add(code as i64));
+        } else {
+            out.iter_mut().zip(codes).for_each(|(out, &code)| *out = self.value(code));
+        }
     }
 
     /// The offset that a code stands for.
@@ -79,12 +98,6 @@ impl Block {
     fn value(self, code: u64) -> i64 {
         self.base.wrapping_add(code.wrapping_mul(self.scale()) as i64)
     }
-}
-
-/// Lowest of the codes that are not offsets.
-#[inline]
-fn special_floor(width: u8, no_time: bool, exceptions: bool) -> u64 {
-    low_mask(width).wrapping_add(1).wrapping_sub(u64::from(no_time) + u64::from(exceptions))
 }
 
 /// An immutable, compressed sequence of `i64`.
@@ -134,8 +147,7 @@ impl Column {
         let width = usize::from(block.width());
         let bit = row % BLOCK_ROWS * width;
         let code = load_u64(&self.bytes, block.start() + (bit >> 3)) >> (bit & 7) & low_mask(block.width());
-        if block.has(HAS_NO_TIME | HAS_EXCEPTIONS)
-            && code >= block.first_special()
+        if block.is_special(code)
             && let Some(value) = self.special(block, row)
         {
             return value;
@@ -159,17 +171,18 @@ impl Column {
         out: &mut [i64; BLOCK_ROWS],
         reference: impl FnOnce(&mut [i64; BLOCK_ROWS]),
     ) -> usize {
-        let rows = self.rows_of(block);
-        let at = self.blocks[block];
-        if at.has(RELATIVE) {
+        let rows = BLOCK_ROWS.min(self.len - block * BLOCK_ROWS);
+        let block = self.blocks[block];
+        let mut codes = [0; BLOCK_ROWS];
+        UNPACK[usize::from(block.width())](&self.bytes[block.start()..], &mut codes);
+        block.values(&codes, out);
+        if block.has(RELATIVE) {
             let mut references = [0; BLOCK_ROWS];
             reference(&mut references);
-            self.unpack(at, rows, |row, code| out[row] = references[row].wrapping_add(at.value(code)));
-        } else {
-            self.unpack(at, rows, |row, code| out[row] = at.value(code));
+            out.iter_mut().zip(&references).for_each(|(value, add)| *value = value.wrapping_add(*add));
         }
-        if at.has(HAS_NO_TIME | HAS_EXCEPTIONS) {
-            self.patch(at, &mut out[..rows]);
+        if block.specials() > 0 {
+            self.patch(block, &codes, out);
         }
         rows
     }
@@ -190,59 +203,35 @@ impl Column {
         }
     }
 
-    #[inline]
-    fn rows_of(&self, block: usize) -> usize {
-        BLOCK_ROWS.min(self.len - block * BLOCK_ROWS)
-    }
-
-    /// Calls `each` with every row of a block and its code.
-    #[inline]
-    fn unpack(&self, block: Block, rows: usize, mut each: impl FnMut(usize, u64)) {
-        let (width, mask) = (usize::from(block.width()), low_mask(block.width()));
-        let bytes = &self.bytes[block.start()..][..(width * rows).div_ceil(8) + LOAD_PADDING];
-        for row in 0..rows {
-            let bit = row * width;
-            each(row, load_u64(bytes, bit >> 3) >> (bit & 7) & mask);
-        }
-    }
-
     /// Puts the rows with special codes right.
-    #[cold]
-    fn patch(&self, block: Block, out: &mut [i64]) {
+    fn patch(&self, block: Block, codes: &[u64; BLOCK_ROWS], out: &mut [i64; BLOCK_ROWS]) {
         if block.has(HAS_NO_TIME) {
-            let no_time = block.first_special();
-            self.unpack(block, out.len(), |row, code| {
-                out[row] = if code == no_time { NO_TIME } else { out[row] }
-            });
+            let no_time = low_mask(block.width()) + 1 - block.specials();
+            for (value, &code) in out.iter_mut().zip(codes) {
+                *value = if code == no_time { NO_TIME } else { *value };
+            }
         }
-        let (rows, values) = self.exceptions(block, out.len());
+        let (rows, values) = self.exceptions(block);
         for (&row, value) in rows.iter().zip(values.chunks_exact(8)) {
             out[usize::from(row)] = load_u64(value, 0) as i64;
         }
     }
 
-    /// The value of a row whose code is special; `None` if the code is an offset after all, as it may be in a
-    /// block of width 0, where one code stands for both.
+    /// The value of a row whose code is special; `None` if the code is an offset after all (width 0).
     #[cold]
     fn special(&self, block: Block, row: usize) -> Option<i64> {
-        let (rows, values) = self.exceptions(block, self.rows_of(row / BLOCK_ROWS));
-        match position_of(rows, (row % BLOCK_ROWS) as u8) {
+        let (rows, values) = self.exceptions(block);
+        match rows.iter().position(|&exception| usize::from(exception) == row % BLOCK_ROWS) {
             Some(at) => Some(load_u64(values, at * 8) as i64),
             None => block.has(HAS_NO_TIME).then_some(NO_TIME),
         }
     }
 
-    /// Rows and values of the exceptions of a block of `rows` rows.
-    fn exceptions(&self, block: Block, rows: usize) -> (&[u8], &[u8]) {
-        let start = block.start() + (usize::from(block.width()) * rows).div_ceil(8);
+    /// Rows and values of the exceptions of a block.
+    fn exceptions(&self, block: Block) -> (&[u8], &[u8]) {
+        let start = block.start() + usize::from(block.width()) * BLOCK_ROWS / 8;
         self.bytes[start..start + block.exceptions() * EXCEPTION_BYTES].split_at(block.exceptions())
     }
-}
-
-/// Where `row` is among the rows of exceptions.
-#[inline]
-fn position_of(rows: &[u8], row: u8) -> Option<usize> {
-    rows.iter().position(|&exception| exception == row)
 }
 
 impl HeapSize for Column {
@@ -305,6 +294,7 @@ impl HeapSize for ZoneMap {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::index::bits::LOAD_PADDING;
     use proptest::prelude::*;
 
     /// Values as file systems have them, and as nobody would expect them.

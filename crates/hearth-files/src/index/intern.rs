@@ -33,7 +33,8 @@ pub(crate) fn intern<'a>(first: &'a [u8], chunks: &'a [Arc<Chunk>], pool: &Threa
         .collect();
     pool.install(|| {
         let hashes: Vec<u64> = names.par_iter().with_min_len(4096).map(|name| hash(name)).collect();
-        let parts: Vec<Part<'_>> = (0..PARTS).into_par_iter().map(|part| number_part(part, &names, &hashes)).collect();
+        let parts: Vec<Part<'_>> =
+            (0..PARTS).into_par_iter().map(|part| number_part(part, &names, &hashes)).collect();
         join(parts, names.len())
     })
 }

@@ -87,8 +87,12 @@ pub struct Volume {
 impl Volume {
     /// A writer that continues from a body.
     pub fn new(body: &Body) -> Volume {
-        let mut volume =
-            Volume { body: body.clone(), by_name: HashMap::new(), by_inode: HashMap::new(), dirs_by_inode: HashMap::new() };
+        let mut volume = Volume {
+            body: body.clone(),
+            by_name: HashMap::new(),
+            by_inode: HashMap::new(),
+            dirs_by_inode: HashMap::new(),
+        };
         let added: Vec<RowId> = body.added_rows().collect();
         for row in added {
             volume.remember(row);
@@ -145,7 +149,10 @@ impl Volume {
             return Some(row);
         }
         let base = &self.body.base;
-        (dir < base.dir_count()).then(|| base.child(dir, name)).flatten().filter(|&row| self.body.is_live(row))
+        (dir < base.dir_count())
+            .then(|| base.child(dir, name))
+            .flatten()
+            .filter(|&row| self.body.is_live(row))
     }
 
     fn put(&mut self, parent: u64, name: &[u8], meta: Meta) -> Option<()> {

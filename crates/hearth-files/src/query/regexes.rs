@@ -10,7 +10,12 @@ use hearth_core::limits::REGEX_BYTES;
 use regex_automata::meta::{self, Regex};
 use regex_automata::util::syntax;
 use regex_syntax::ast::{self, Ast, ClassSetItem, Visitor};
+use regex_syntax::hir::translate::TranslatorBuilder;
+use regex_syntax::hir::{Class, Hir, HirKind};
 use std::convert::Infallible;
+
+/// Estimates below this leave room for the reversed program, which is also limited.
+const SURELY_FITS: usize = REGEX_BYTES / 4;
 
 /// Compiles a regular expression of a query, or one that [`super::glob_to_regex`] made.
 ///
@@ -19,13 +24,38 @@ use std::convert::Infallible;
 /// as long as the same `case_sensitive` is given.
 pub fn compile_regex(source: &str, case_sensitive: bool) -> Result<Regex, Box<meta::BuildError>> {
     let config = meta::Config::new().utf8_empty(false).nfa_size_limit(Some(REGEX_BYTES));
-    let syntax = syntax::Config::new().utf8(false).case_insensitive(!case_sensitive);
-    Regex::builder().configure(config).syntax(syntax).build(source).map_err(Box::new)
+    Regex::builder().configure(config).syntax(syntax_config(case_sensitive)).build(source).map_err(Box::new)
+}
+
+fn syntax_config(case_sensitive: bool) -> syntax::Config {
+    syntax::Config::new().utf8(false).case_insensitive(!case_sensitive)
 }
 
 /// True if `source`, which is valid, compiles within [`REGEX_BYTES`].
 pub(super) fn fits(source: &str, case_sensitive: bool) -> bool {
     compile_regex(source, case_sensitive).is_ok()
+}
+
+/// Rough size of the compiled form, bytes, on the high side: compiling only to learn the size would
+/// take longer than most searches.
+fn estimated_bytes(hir: &Hir) -> usize {
+    const STATE: usize = 64;
+    /// States for one range of characters, whose ends may differ in each of four bytes.
+    const RANGE: usize = 16;
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => STATE,
+        HirKind::Literal(literal) => literal.0.len() * STATE,
+        HirKind::Class(Class::Bytes(_)) => STATE,
+        HirKind::Class(Class::Unicode(class)) => class.ranges().len() * RANGE * STATE,
+        HirKind::Capture(capture) => estimated_bytes(&capture.sub),
+        HirKind::Repetition(repetition) => {
+            let times = repetition.max.unwrap_or(repetition.min).max(1);
+            estimated_bytes(&repetition.sub).saturating_mul(times as usize)
+        }
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().map(estimated_bytes).fold(STATE, usize::saturating_add)
+        }
+    }
 }
 
 /// Validates a regular expression and returns its source, and whether it holds an upper-case literal.
@@ -37,11 +67,11 @@ pub(super) fn check(word: &Word, forced_case: bool) -> Result<(String, bool), Qu
     let ast = ast::parse::ParserBuilder::new().build().parse(&source);
     let ast = ast.map_err(|error| bad(word, error.span(), &error.kind().to_string()))?;
     let upper = holds_capital(&ast);
-    let mut translator = regex_syntax::hir::translate::TranslatorBuilder::new().utf8(false).build();
-    translator
-        .translate(&source, &ast)
-        .map_err(|error| bad(word, error.span(), &error.kind().to_string()))?;
-    if !fits(&source, upper || forced_case) {
+    let case_sensitive = upper || forced_case;
+    let mut translator = TranslatorBuilder::new().utf8(false).case_insensitive(!case_sensitive).build();
+    let hir = translator.translate(&source, &ast);
+    let hir = hir.map_err(|error| bad(word, error.span(), &error.kind().to_string()))?;
+    if estimated_bytes(&hir) > SURELY_FITS && !fits(&source, case_sensitive) {
         let expected = format!("one that compiles to at most {REGEX_BYTES} bytes");
         return Err(QueryError::new(word.start(), "the regular expression is too large", expected));
     }

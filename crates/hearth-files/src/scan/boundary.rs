@@ -47,7 +47,9 @@ impl Boundary {
         };
         match &self.mount {
             Some(own) if own.device == other.device => self.second_view(other),
-            _ if is_virtual(&other.fs_type) => SkipReason::VirtualFileSystem { fs_type: other.fs_type.clone() },
+            _ if is_virtual(&other.fs_type) => {
+                SkipReason::VirtualFileSystem { fs_type: other.fs_type.clone() }
+            }
             _ => SkipReason::OtherFileSystem { fs_type: other.fs_type.clone() },
         }
     }

@@ -38,7 +38,8 @@ pub(super) fn read(dir: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize, Errn
 fn read_once(dir: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize, Errno> {
     // SAFETY: the kernel writes at most `buffer.len()` bytes to `buffer`, which is exclusively
     // borrowed for the call; `dir` is an open descriptor for its whole lifetime.
-    let got = unsafe { libc::syscall(libc::SYS_getdents64, dir.as_raw_fd(), buffer.as_mut_ptr(), buffer.len()) };
+    let got =
+        unsafe { libc::syscall(libc::SYS_getdents64, dir.as_raw_fd(), buffer.as_mut_ptr(), buffer.len()) };
     usize::try_from(got).map_err(|_| last_errno())
 }
 

@@ -31,7 +31,7 @@ pub enum BadExclude {
     #[error("an exclude rule must name a folder")]
     Empty,
     /// `*`, `?`, `[` or `{` without a backslash.
-    #[error("'{0}' at byte {1}: exclude rules have no wildcards; write a folder's absolute path or its name, or '\\{0}' for the character itself")]
+    #[error("'{0}' at byte {1}: no wildcards here, only a path or a name; '\\{0}' means the character")]
     Wildcard(char, usize),
     /// A slash in a rule that is not an absolute path.
     #[error("a rule with a slash must be an absolute path")]
@@ -71,7 +71,10 @@ impl ExcludeRule {
 
     /// The default rules, [`DEFAULT_EXCLUDES`].
     pub fn defaults() -> Vec<Self> {
-        DEFAULT_EXCLUDES.iter().map(|text| Self::parse(text.as_bytes()).expect("a default is a rule")).collect()
+        DEFAULT_EXCLUDES
+            .iter()
+            .map(|text| Self::parse(text.as_bytes()).expect("a default is a rule"))
+            .collect()
     }
 
     fn path(path: &[u8]) -> Result<Self, BadExclude> {

@@ -4,8 +4,8 @@
 //! fill the memory.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::io::Errno;
 
@@ -70,7 +70,7 @@ impl Tally {
     /// Counts an error; true if it is worth words.
     pub(super) fn count(&mut self, error: Errno) -> bool {
         match error {
-            Errno::NOENT | Errno::STALE => self.vanished += 1,
+            gone if is_gone(gone) => self.vanished += 1,
             Errno::ACCESS | Errno::PERM => self.denied += 1,
             _ => self.failed += 1,
         }
@@ -78,9 +78,9 @@ impl Tally {
     }
 }
 
-/// Whether an error says that the entry does not exist any more.
+/// Whether an error says that the entry does not exist any more, or is no directory any more.
 pub(super) fn is_gone(error: Errno) -> bool {
-    matches!(error, Errno::NOENT | Errno::STALE)
+    matches!(error, Errno::NOENT | Errno::STALE | Errno::NOTDIR | Errno::LOOP)
 }
 
 /// Why a folder is a row and its contents are not.
@@ -136,7 +136,9 @@ pub struct Skipped {
 /// A path for one line of text: control characters escaped, invalid UTF-8 replaced.
 fn readable(path: &[u8]) -> String {
     let text = String::from_utf8_lossy(path);
-    text.chars().map(|char| if char.is_control() { char.escape_default().to_string() } else { char.into() }).collect()
+    text.chars()
+        .map(|char| if char.is_control() { char.escape_default().to_string() } else { char.into() })
+        .collect()
 }
 
 /// Problems and skipped folders of all workers.
@@ -152,7 +154,9 @@ pub(super) struct Findings {
 impl Findings {
     /// Keeps one of the first problems; `path` is asked for only then.
     pub(super) fn sample(&self, action: &str, error: Errno, path: impl FnOnce() -> Vec<u8>) {
-        if self.claimed.load(Ordering::Relaxed) >= SAMPLES || self.claimed.fetch_add(1, Ordering::Relaxed) >= SAMPLES {
+        if self.claimed.load(Ordering::Relaxed) >= SAMPLES
+            || self.claimed.fetch_add(1, Ordering::Relaxed) >= SAMPLES
+        {
             return;
         }
         let path = readable(&path());

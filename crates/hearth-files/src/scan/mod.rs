@@ -172,8 +172,10 @@ impl Start {
     fn open(root: &Path) -> Result<Self, ScanError> {
         let io = |error: std::io::Error| ScanError::from_io(root, &error);
         let path = canonical(root).map_err(io)?;
-        let name = CString::new(root_path(&path).into_os_string().into_vec()).map_err(|nul| io(nul.into()))?;
-        let fd = rustix::io::retry_on_intr(|| opener::open_to_list(CWD, &name)).map_err(|errno| io(errno.into()))?;
+        let name =
+            CString::new(root_path(&path).into_os_string().into_vec()).map_err(|nul| io(nul.into()))?;
+        let fd = rustix::io::retry_on_intr(|| opener::open_to_list(CWD, &name))
+            .map_err(|errno| io(errno.into()))?;
         let (meta, place) = stat::directory(fd.as_fd()).map_err(|errno| io(errno.into()))?;
         let boundary = boundary_of(&fd, place, &path).map_err(io)?;
         match boundary {

@@ -78,7 +78,8 @@ impl Mounts {
 /// [`ScanError::Io`], also when the mount table has no line for it.
 pub fn volume_of(path: &Path) -> Result<Mount, ScanError> {
     let canonical = path.canonicalize().map_err(|error| ScanError::from_io(path, &error))?;
-    let mounts = Mounts::read().map_err(|error| ScanError::from_io(Path::new("/proc/self/mountinfo"), &error))?;
+    let mounts =
+        Mounts::read().map_err(|error| ScanError::from_io(Path::new("/proc/self/mountinfo"), &error))?;
     let id = stat::mount_id(&canonical).map_err(|error| ScanError::from_io(&canonical, &error.into()))?;
     id.and_then(|id| mounts.by_id(id))
         .or_else(|| mounts.holding(canonical.as_os_str().as_bytes()))

@@ -61,3 +61,27 @@ impl<'a> Outbox<'a> {
         (self.sink)(chunk);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hearth_core::EntryKind;
+    use std::sync::Mutex;
+
+    fn add(outbox: &mut Outbox<'_>, rows: usize) {
+        (0..rows).for_each(|_| outbox.push(0, 1, c"name", Meta::unknown(EntryKind::Dir, 1)));
+    }
+
+    #[test]
+    fn a_chunk_leaves_when_it_is_full_or_old() {
+        let sizes = Mutex::new(Vec::new());
+        let sink = |chunk: Chunk| sizes.lock().expect("no panic").push((chunk.rows.len(), chunk.names.len()));
+        let mut outbox = Outbox::new(&sink);
+        add(&mut outbox, CHUNK_ROWS + 3);
+        std::thread::sleep(CHUNK_AGE);
+        outbox.flush_if_old();
+        std::thread::sleep(CHUNK_AGE);
+        outbox.flush_if_old();
+        assert_eq!(*sizes.lock().expect("no panic"), [(CHUNK_ROWS, 4 * CHUNK_ROWS), (3, 12)], "no empty one");
+    }
+}

@@ -53,7 +53,8 @@ impl Batch {
     }
 
     pub(super) fn push(&mut self, number: ScanDir, name: &CStr) {
-        let start = u32::try_from(self.names.len()).expect("the names of one batch come from one small buffer");
+        let start =
+            u32::try_from(self.names.len()).expect("the names of one batch come from one small buffer");
         self.names.extend_from_slice(name.to_bytes_with_nul());
         self.items.push((number, start));
     }
@@ -171,7 +172,8 @@ impl Queue {
 
     /// Whether workers sleep that could look at a block, and not too many blocks are under way.
     pub(super) fn wants_blocks(&self) -> bool {
-        self.sleepers.load(Ordering::Relaxed) > 0 && self.blocks.load(Ordering::Relaxed) < 2 * self.stacks.len()
+        self.sleepers.load(Ordering::Relaxed) > 0
+            && self.blocks.load(Ordering::Relaxed) < 2 * self.stacks.len()
     }
 
     /// Says that a piece of work from [`Queue::next`] is done, after what follows from it was queued.

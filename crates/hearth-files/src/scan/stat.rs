@@ -13,10 +13,8 @@ use rustix::io::{Errno, retry_on_intr};
 
 use crate::entry::Meta;
 
-const LOOK: AtFlags =
-    AtFlags::SYMLINK_NOFOLLOW.union(AtFlags::NO_AUTOMOUNT).union(AtFlags::STATX_DONT_SYNC);
-const WANTED: StatxFlags =
-    StatxFlags::BASIC_STATS.union(StatxFlags::BTIME).union(StatxFlags::MNT_ID);
+const LOOK: AtFlags = AtFlags::SYMLINK_NOFOLLOW.union(AtFlags::NO_AUTOMOUNT).union(AtFlags::STATX_DONT_SYNC);
+const WANTED: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::BTIME).union(StatxFlags::MNT_ID);
 
 /// Where an entry lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,6 +14,7 @@ use hearth_core::limits::{NAME_BYTES, TREE_DEPTH, VOLUME_ENTRIES};
 use hearth_core::{CancelToken, EntryKind};
 use rustix::io::Errno;
 
+use super::ScanError;
 use super::boundary::Boundary;
 use super::dents::{self, Dent};
 use super::exclude::Excludes;
@@ -23,7 +24,6 @@ use super::outbox::{CHUNK_AGE, Outbox};
 use super::queue::{Batch, Block, Next, Queue, Queued, Work, lock};
 use super::stat::{self, Place};
 use super::tree::{Dir, Handle};
-use super::ScanError;
 use crate::entry::{Chunk, Meta, NOT_A_DIR, ScanDir};
 
 /// Entries looked at between two looks at the cancel token.

@@ -18,10 +18,37 @@ pub fn pool() -> &'static rayon::ThreadPool {
 
 /// Names that collide, fold, break and confuse.
 pub const NAMES: &[&[u8]] = &[
-    b"a", b"b", b"foo", b"Foo", b"FOO.rs", b"foo.rs", b"bar.txt", b"README", b"readme", b"Readme.md", b"ab", b"a b",
-    "é".as_bytes(), "É.txt".as_bytes(), "日本語.rs".as_bytes(), b"\xff\xfe", b"bad\xc3name.rs", b"new\nline", b"tab\there",
-    b".hidden", b".rs", b"x.", b"config.toml", b"foo_bar", b"foo-bar.RS", b"img001.png", b"A", b"aa.tar.gz",
-    "\u{212a}elvin".as_bytes(), b"no.extensionthatisreallyfartoolongtobeone_at_all", b"o",
+    b"a",
+    b"b",
+    b"foo",
+    b"Foo",
+    b"FOO.rs",
+    b"foo.rs",
+    b"bar.txt",
+    b"README",
+    b"readme",
+    b"Readme.md",
+    b"ab",
+    b"a b",
+    "é".as_bytes(),
+    "É.txt".as_bytes(),
+    "日本語.rs".as_bytes(),
+    b"\xff\xfe",
+    b"bad\xc3name.rs",
+    b"new\nline",
+    b"tab\there",
+    b".hidden",
+    b".rs",
+    b"x.",
+    b"config.toml",
+    b"foo_bar",
+    b"foo-bar.RS",
+    b"img001.png",
+    b"A",
+    b"aa.tar.gz",
+    "\u{212a}elvin".as_bytes(),
+    b"no.extensionthatisreallyfartoolongtobeone_at_all",
+    b"o",
 ];
 
 /// One operation. Numbers choose among what exists, modulo its count.
@@ -73,7 +100,8 @@ const ROOT: u64 = 2;
 
 impl Model {
     pub fn new(root: &str) -> Model {
-        let mut model = Model { root: root.into(), inodes: HashMap::new(), folders: BTreeMap::new(), next: 10 };
+        let mut model =
+            Model { root: root.into(), inodes: HashMap::new(), folders: BTreeMap::new(), next: 10 };
         model.inodes.insert(ROOT, model.meta(ROOT, EntryKind::Dir, 4096));
         model.folders.insert(ROOT, BTreeMap::new());
         model
@@ -84,8 +112,13 @@ impl Model {
         Meta {
             size,
             allocated: size.div_ceil(4096) * 4096,
-            modified_ns: (1_000_000_000 + wave as i64) * 1_000_000_000 + if inode % 3 == 0 { wave as i64 } else { 0 },
-            created_ns: if inode % 4 == 0 { hearth_core::NO_TIME } else { 1_000_000_000_000_000_000 + wave as i64 },
+            modified_ns: (1_000_000_000 + wave as i64) * 1_000_000_000
+                + if inode % 3 == 0 { wave as i64 } else { 0 },
+            created_ns: if inode % 4 == 0 {
+                hearth_core::NO_TIME
+            } else {
+                1_000_000_000_000_000_000 + wave as i64
+            },
             accessed_ns: 1_100_000_000_000_000_000 + inode as i64,
             inode,
             mode: kind.type_bits() | if inode % 2 == 0 { 0o644 } else { 0o755 },
@@ -113,7 +146,8 @@ impl Model {
     }
 
     fn is_below(&self, folder: u64, above: u64) -> bool {
-        let parents: HashMap<u64, u64> = self.places().into_iter().map(|(parent, _, inode)| (inode, parent)).collect();
+        let parents: HashMap<u64, u64> =
+            self.places().into_iter().map(|(parent, _, inode)| (inode, parent)).collect();
         let mut at = folder;
         while at != ROOT {
             if at == above {

@@ -180,11 +180,7 @@ impl Default for Config {
                 request_timeout_ms: hearth_core::limits::REQUEST_TIMEOUT_MS,
             },
             pool: PoolConfig { query_threads: 0 },
-            files: FilesConfig {
-                exclude: walk::default_excludes(),
-                scan_threads: 0,
-                stale_after_s: 300,
-            },
+            files: FilesConfig { exclude: walk::default_excludes(), scan_threads: 0, stale_after_s: 300 },
             dupes: DupesConfig { read_budget: 64 << 30 },
             home: None,
             origins: Vec::new(),

@@ -3,9 +3,8 @@
 use super::*;
 
 fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
-    let look_up = |name: &str| {
-        environment.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
-    };
+    let look_up =
+        |name: &str| environment.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));
     Config::load(Some(ConfigFile { name: "config.toml", text }), &look_up)
 }
 
@@ -45,7 +44,10 @@ fn every_refusal_names_line_and_key() {
         ("[files]\nexclude = \"a\"", "config.toml:2: files.exclude: expected a list"),
         ("[files]\nexclude = [1]", "config.toml:2: files.exclude: expected a list"),
         ("[files.exclude]\nx = 1", "config.toml:1: files.exclude: expected a list"),
-        ("[dupes]\nread_budget = \"9 parsecs\"", "config.toml:2: dupes.read_budget: expected a number of bytes"),
+        (
+            "[dupes]\nread_budget = \"9 parsecs\"",
+            "config.toml:2: dupes.read_budget: expected a number of bytes",
+        ),
         ("[dupes]\nread_budget = 1.5", "config.toml:2: dupes.read_budget: expected"),
         ("a = 1\nb = [", "config.toml:2: "),
         ("[log]\nlevel = \"info\"\nlevel = \"warn\"", "config.toml:3: "),
@@ -79,12 +81,14 @@ fn bytes_may_have_a_unit() {
 
 #[test]
 fn what_is_shown_can_be_pasted_back() {
-    let text = "[log]\nlevel = \"debug\"\n[files]\nexclude = [\"/tmp\", \"**/a\\\"b\"]\n[pool]\nquery_threads = 2\n";
+    let text =
+        "[log]\nlevel = \"debug\"\n[files]\nexclude = [\"/tmp\", \"**/a\\\"b\"]\n[pool]\nquery_threads = 2\n";
     let config = load(text, &[]).unwrap();
     let shown: String =
         config.effective().iter().map(|setting| format!("{} = {}\n", setting.key, setting.value)).collect();
     let again = load(&shown, &[]).unwrap();
-    let values = |config: &Config| config.effective().into_iter().map(|setting| setting.value).collect::<Vec<_>>();
+    let values =
+        |config: &Config| config.effective().into_iter().map(|setting| setting.value).collect::<Vec<_>>();
     assert_eq!(values(&again), values(&config), "{shown}");
 }
 

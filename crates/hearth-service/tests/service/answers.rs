@@ -12,15 +12,18 @@ use std::path::Path;
 fn fixture() -> Fixture {
     let fixture = Fixture::with_tree(&[]);
     let big = "x".repeat(20_000);
-    fixture.tree("t", &[
-        ("a/one.rs", "1"),
-        ("a/deep/Two.RS", &big[..5000]),
-        ("a/deep/er/three.txt", &big),
-        ("b/four", &big[..9000]),
-        ("b/.hidden", ""),
-        ("five.tar.gz", "12345678901"),
-        ("empty/", ""),
-    ]);
+    fixture.tree(
+        "t",
+        &[
+            ("a/one.rs", "1"),
+            ("a/deep/Two.RS", &big[..5000]),
+            ("a/deep/er/three.txt", &big),
+            ("b/four", &big[..9000]),
+            ("b/.hidden", ""),
+            ("five.tar.gz", "12345678901"),
+            ("empty/", ""),
+        ],
+    );
     fs::hard_link(fixture.path("t/b/four"), fixture.path("t/b/linked")).unwrap();
     fixture.refresh("t");
     fixture
@@ -127,7 +130,10 @@ fn extensions_are_folded_and_agree_with_the_query_language() {
 #[test]
 fn kinds_sizes_owners_and_ages_are_classes() {
     let fixture = fixture();
-    assert_eq!(table(&fixture.stats(StatsBy::Type, "", &["t"])), expect(&[("file", 7, 43_012), ("dir", 6, 0)]));
+    assert_eq!(
+        table(&fixture.stats(StatsBy::Type, "", &["t"])),
+        expect(&[("file", 7, 43_012), ("dir", 6, 0)])
+    );
     let sizes = fixture.stats(StatsBy::Size, "type:file", &["t"]);
     let keys: Vec<_> = sizes.rows.iter().map(|row| String::from_utf8_lossy(&row.key)).collect();
     assert_eq!(keys, ["0", "1..9", "10..99", "1000..9999", "10000..99999"]);
@@ -147,7 +153,10 @@ fn folders_group_by_the_first_step_below_what_was_asked() {
     let top = fixture.path("").display().to_string();
     let below = |within: &[&str]| {
         let answer = fixture.stats(StatsBy::Folder, "type:file", within);
-        table(&answer).into_iter().map(|(key, value)| (key.replace(&top, ""), value)).collect::<BTreeMap<_, _>>()
+        table(&answer)
+            .into_iter()
+            .map(|(key, value)| (key.replace(&top, ""), value))
+            .collect::<BTreeMap<_, _>>()
     };
     assert_eq!(below(&["t"]), expect(&[("t/a", 3, 25_001), ("t/b", 3, 18_000), ("t", 1, 11)]));
     assert_eq!(below(&["t/a"]), expect(&[("t/a", 1, 1), ("t/a/deep", 2, 25_000)]));
@@ -157,10 +166,12 @@ fn folders_group_by_the_first_step_below_what_was_asked() {
 #[test]
 fn a_limit_keeps_the_totals() {
     let fixture = fixture();
-    let request = StatsRequest { by: StatsBy::Ext, query: Vec::new(), cwd: None, within: Vec::new(), limit: 1 };
+    let request =
+        StatsRequest { by: StatsBy::Ext, query: Vec::new(), cwd: None, within: Vec::new(), limit: 1 };
     let answer = fixture.service.stats(&request, &patience()).unwrap();
     assert_eq!((answer.rows.len(), answer.groups), (1, 5));
     assert_eq!(answer.total.size, 43_012);
-    let allocated: u64 = walked(&fixture.path("t")).2 + fs::metadata(fixture.path("t")).unwrap().blocks() * 512;
+    let allocated: u64 =
+        walked(&fixture.path("t")).2 + fs::metadata(fixture.path("t")).unwrap().blocks() * 512;
     assert_eq!(answer.total.allocated, allocated);
 }

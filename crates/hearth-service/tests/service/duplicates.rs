@@ -7,7 +7,14 @@ use hearth_service::api::{DupesAnswer, DupesRequest};
 use std::fs;
 
 fn ask(query: &str) -> DupesRequest {
-    DupesRequest { query: query.into(), cwd: None, within: Vec::new(), min_size: 1, read_budget: 0, limit: 100 }
+    DupesRequest {
+        query: query.into(),
+        cwd: None,
+        within: Vec::new(),
+        min_size: 1,
+        read_budget: 0,
+        limit: 100,
+    }
 }
 
 impl Fixture {

@@ -46,6 +46,7 @@ impl Fixture {
 
     /// Writes files below `top`; a name that ends with a slash is a folder.
     pub(crate) fn tree(&self, top: &str, files: &[(&str, &str)]) {
+        fs::create_dir_all(self.path(top)).unwrap();
         for (name, content) in files {
             let path = self.path(top).join(name);
             fs::create_dir_all(if name.ends_with('/') { &path } else { path.parent().unwrap() }).unwrap();

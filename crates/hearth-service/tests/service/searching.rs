@@ -58,7 +58,9 @@ fn a_folder_that_cannot_be_answered_for_is_an_error() {
         ("t/a/one.rs", "is not a folder but of type file"),
         ("t/link", "is a symbolic link"),
     ] {
-        let ServiceError::NotFound { problem: found, source_name, .. } = error(folder) else { panic!("{folder}") };
+        let ServiceError::NotFound { problem: found, source_name, .. } = error(folder) else {
+            panic!("{folder}")
+        };
         assert!(found.starts_with(problem) && source_name == "t", "{found}");
     }
     assert!(matches!(error("t2"), ServiceError::UnknownSource { nearest: Some(near), .. } if near == "t"));
@@ -69,7 +71,9 @@ fn a_folder_that_cannot_be_answered_for_is_an_error() {
 #[test]
 fn a_bad_query_or_order_points_at_itself() {
     let fixture = Fixture::with_tree(FILES);
-    let Err(ServiceError::BadQuery { position, expected, .. }) = fixture.run(&ask("a size:huge")) else { panic!() };
+    let Err(ServiceError::BadQuery { position, expected, .. }) = fixture.run(&ask("a size:huge")) else {
+        panic!()
+    };
     assert!(position >= 2 && !expected.is_empty());
     let sort = fixture.run(&FindRequest { sort: "colour".into(), ..ask("") });
     assert!(matches!(sort, Err(ServiceError::BadRequest { field: "sort", .. })));
@@ -134,7 +138,9 @@ fn a_cursor_is_bound_to_its_request_and_instant() {
     assert!(matches!(fixture.run(&other), Err(ServiceError::BadRequest { field: "cursor", .. })));
     fixture.refresh("t");
     let error = fixture.run(&FindRequest { cursor, ..page }).unwrap_err();
-    assert!(matches!(error, ServiceError::GenerationMoved { generation: 2, source_name } if source_name == "t"));
+    assert!(
+        matches!(error, ServiceError::GenerationMoved { generation: 2, source_name } if source_name == "t")
+    );
 }
 
 /// Two trees whose rows mix in every order but the one by path.

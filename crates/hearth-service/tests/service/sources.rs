@@ -3,7 +3,7 @@
 use crate::fixture::{Fixture, ask, patience};
 use hearth_core::CancelToken;
 use hearth_service::api::{FindRequest, Health};
-use hearth_service::{Config, Overlap, Service, ServiceError};
+use hearth_service::{Config, MemoryHook, Overlap, Service, ServiceError};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
@@ -46,7 +46,9 @@ fn roots_that_overlap_are_refused_by_name() {
 #[test]
 fn what_is_no_folder_with_files_is_refused() {
     let fixture = Fixture::with_tree(&[("a", "")]);
-    for (root, field) in [(fixture.bytes("t/a"), "root"), (b"t".to_vec(), "root"), (b"/proc".to_vec(), "root")] {
+    for (root, field) in
+        [(fixture.bytes("t/a"), "root"), (b"t".to_vec(), "root"), (b"/proc".to_vec(), "root")]
+    {
         let error = fixture.service.add(&root, None).unwrap_err();
         assert!(matches!(error, ServiceError::BadRequest { field: found, .. } if found == field), "{error}");
     }
@@ -116,12 +118,24 @@ fn many_refreshes_end_in_one_fresh_body() {
 }
 
 #[test]
+fn every_refresh_ends() {
+    let fixture = Fixture::with_tree(&[("a", "")]);
+    for generation in 2..40 {
+        fixture.refresh("t");
+        assert!(fixture.service.status().shards[0].generation >= generation);
+    }
+}
+
+#[test]
 fn a_failure_keeps_the_last_body_and_says_so() {
     let fixture = Fixture::with_tree(&[("a", "")]);
     fs::rename(fixture.path("t"), fixture.path("away")).unwrap();
     fixture.service.refresh(&[]).unwrap();
     let error = fixture.service.wait_complete("t", &patience()).unwrap_err();
-    assert!(matches!(&error, ServiceError::BuildFailed { retry_in_ms: Some(wait), .. } if *wait <= 30_000), "{error}");
+    assert!(
+        matches!(&error, ServiceError::BuildFailed { retry_in_ms: Some(wait), .. } if *wait <= 30_000),
+        "{error}"
+    );
     assert_eq!(health(&fixture, "t"), Health::Failed);
     let (rows, summary) = fixture.run(&ask("type:file")).unwrap();
     assert_eq!(rows, ["t/a"]);
@@ -139,7 +153,9 @@ fn a_first_scan_that_fails_is_an_error_of_every_question() {
     fs::rename(fixture.path("t"), fixture.path("away")).unwrap();
     let fixture = fixture.reopen();
     assert!(fixture.service.wait_complete("t", &patience()).is_err());
-    assert!(matches!(fixture.run(&ask("")), Err(ServiceError::BuildFailed { source_name, .. }) if source_name == "t"));
+    assert!(
+        matches!(fixture.run(&ask("")), Err(ServiceError::BuildFailed { source_name, .. }) if source_name == "t")
+    );
     fixture.tree("u", &[("b", "")]);
     fixture.add("u");
     let (rows, summary) = fixture.run(&ask("type:file")).unwrap();
@@ -180,13 +196,19 @@ fn excluded_folders_are_rows_without_contents() {
     assert_eq!(fixture.find("type:file"), ["t/src/y"]);
     let within = vec![fixture.bytes("t/node_modules")];
     let error = fixture.run(&FindRequest { within, ..ask("") }).unwrap_err();
-    assert!(matches!(&error, ServiceError::NotFound { problem, .. } if problem.contains("excluded")), "{error}");
+    assert!(
+        matches!(&error, ServiceError::NotFound { problem, .. } if problem.contains("excluded")),
+        "{error}"
+    );
 }
 
 #[test]
 fn waiting_can_be_cancelled_and_timed_out() {
     let fixture = Fixture::new();
-    assert!(matches!(fixture.service.wait_complete("t", &patience()), Err(ServiceError::UnknownSource { .. })));
+    assert!(matches!(
+        fixture.service.wait_complete("t", &patience()),
+        Err(ServiceError::UnknownSource { .. })
+    ));
     fixture.tree("t", &[("a", "")]);
     fixture.service.add(&fixture.bytes("t"), Some("t")).unwrap();
     let cancel = CancelToken::new();
@@ -209,7 +231,8 @@ fn after_the_shutdown_answers_remain_and_nothing_begins() {
 fn memory_is_offered_back_after_builds_and_forgetting() {
     let folder = tempfile::tempdir().unwrap();
     let calls = Arc::new(AtomicUsize::new(0));
-    let hook = { let calls = Arc::clone(&calls); Arc::new(move || { calls.fetch_add(1, Ordering::Relaxed); }) };
+    let counted = Arc::clone(&calls);
+    let hook: MemoryHook = Arc::new(move || _ = counted.fetch_add(1, Ordering::Relaxed));
     let service = Service::open_with(Config::default(), &folder.path().join("state"), Some(hook)).unwrap();
     let tree = folder.path().join("tree");
     fs::create_dir(&tree).unwrap();
@@ -223,7 +246,8 @@ fn memory_is_offered_back_after_builds_and_forgetting() {
 #[test]
 fn the_default_source_is_home_or_everything() {
     let folder = tempfile::tempdir().unwrap();
-    let config = Config { home: Some(folder.path().canonicalize().unwrap()), ..Config::default() };
+    let mut config = Config::default();
+    config.home = Some(folder.path().canonicalize().unwrap());
     let fixture = Fixture::with(config);
     let added = fixture.service.ensure_default_source().unwrap().unwrap();
     if rustix::process::geteuid().is_root() {

@@ -6,10 +6,9 @@
 //! as an exception.
 
 use super::super::bits::{BitWriter, LOAD_PADDING, low_mask, width_for};
-use super::{
-    BLOCK_ROWS, Block, Column, HAS_EXCEPTIONS, HAS_NO_TIME, RELATIVE, SCALES, UNSCALED, special_floor,
-};
+use super::{BLOCK_ROWS, Block, Column, HAS_EXCEPTIONS, HAS_NO_TIME, RELATIVE, SCALES, UNSCALED};
 use hearth_core::NO_TIME;
+use std::borrow::Cow;
 
 /// Bits that a plan reckons for an exception: more than the 72 it takes, because it is slower to read.
 const EXCEPTION_BITS: usize = 96;
@@ -60,7 +59,7 @@ impl Encoder {
         if plan.exceptions {
             outside.take(&mut codes[..rows.len()], low_mask(plan.width));
         }
-        self.pack(&codes[..rows.len()], plan.width);
+        self.pack(&codes, plan.width);
         self.bytes.extend_from_slice(outside.rows());
         outside
             .rows()
@@ -69,9 +68,10 @@ impl Encoder {
         self.blocks.push(plan.block(start, outside.len, relative));
     }
 
-    fn pack(&mut self, codes: &[u64], width: u8) {
-        let end = self.bytes.len() + (codes.len() * usize::from(width)).div_ceil(8);
+    /// Appends all codes, those of rows behind the column's end too: readers unpack whole blocks.
+    fn pack(&mut self, codes: &[u64; BLOCK_ROWS], width: u8) {
         let start = self.bytes.len();
+        let end = start + usize::from(width) * BLOCK_ROWS / 8;
         self.bytes.resize(end + LOAD_PADDING, 0);
         let mut writer = BitWriter::new(&mut self.bytes[start..]);
         codes.iter().for_each(|&code| writer.push(code, width));
@@ -126,7 +126,7 @@ const NO_CODE: u64 = u64::MAX;
 type EncodeFn = fn(offsets: &[i64], base: i64, limit: u64, codes: &mut [u64; BLOCK_ROWS]);
 
 /// How many keys differ from `anchor` by no multiple of one scale.
-type StrangersFn = fn(keys: &[i64], anchor: i64) -> usize;
+type StrangersFn = fn(keys: &[u64], anchor: u64) -> usize;
 
 // One instance per scale: a division by a constant is a multiplication.
 const ENCODERS: [EncodeFn; SCALES.len()] = [
@@ -159,7 +159,7 @@ fn encode<const SCALE: u64>(offsets: &[i64], base: i64, limit: u64, codes: &mut 
     }
 }
 
-fn strangers<const SCALE: u64>(keys: &[i64], anchor: i64) -> usize {
+fn strangers<const SCALE: u64>(keys: &[u64], anchor: u64) -> usize {
     keys.iter().map(|key| usize::from(!key.abs_diff(anchor).is_multiple_of(SCALE))).sum()
 }
 
@@ -192,17 +192,19 @@ impl Plan {
         if keys.len == 0 {
             return few;
         }
-        let missing = rows.len() > keys.len;
-        let plan = Window::around(keys, rows.len(), missing).narrowed().scaled();
-        if missing && few.bits < plan.bits { few } else { plan }
+        let plan = Window::around(&keys, rows.len()).narrowed().scaled();
+        if keys.len < rows.len() && few.bits < plan.bits { few } else { plan }
+    }
+
+    /// Every value as it is, at full width.
+    fn raw(rows: usize) -> Plan {
+        let bits = rows * u64::BITS as usize;
+        Plan { base: 0, scale: UNSCALED, width: 64, no_time: false, exceptions: false, bits }
     }
 
     /// Highest code that is an offset.
     fn limit(&self) -> u64 {
-        match self.width {
-            0 => 0,
-            width => special_floor(width, self.no_time, self.exceptions).wrapping_sub(1),
-        }
+        low_mask(self.width).saturating_sub(u64::from(self.no_time) + u64::from(self.exceptions))
     }
 
     /// The header of the block that starts at byte `start`.
@@ -214,44 +216,40 @@ impl Plan {
     }
 }
 
-/// The offsets of a block that want codes of their own, in row order.
-#[derive(Clone, Copy)]
+/// The values of a block that want codes of their own, in row order, as distances from the lowest.
 struct Keys {
-    values: [i64; BLOCK_ROWS],
+    lowest: i64,
+    highest: u64,
+    distances: [u64; BLOCK_ROWS],
     len: usize,
 }
 
 impl Keys {
     /// The offsets of the rows that are not [`NO_TIME`].
     fn of(rows: &[i64], offsets: &[i64]) -> Keys {
-        let mut keys = Keys { values: [0; BLOCK_ROWS], len: 0 };
-        for (row, offset) in rows.iter().zip(offsets) {
-            keys.values[keys.len] = *offset;
-            keys.len += usize::from(*row != NO_TIME);
+        let mut distances = [0; BLOCK_ROWS];
+        let (mut len, mut low, mut high) = (0, i64::MAX, i64::MIN);
+        for (row, &offset) in rows.iter().zip(offsets) {
+            let missing = *row == NO_TIME;
+            distances[len] = offset as u64;
+            low = low.min(if missing { low } else { offset });
+            high = high.max(if missing { high } else { offset });
+            len += usize::from(!missing);
         }
-        keys
+        distances[..len].iter_mut().for_each(|distance| *distance = distance.wrapping_sub(low as u64));
+        Keys { lowest: low, highest: high.wrapping_sub(low) as u64, distances, len }
     }
 
-    /// The keys from `low` to `low + range`.
-    fn within(&self, low: i64, range: u64) -> Keys {
-        let mut keys = Keys { values: [0; BLOCK_ROWS], len: 0 };
-        for key in self.all() {
-            keys.values[keys.len] = *key;
-            keys.len += usize::from(key.wrapping_sub(low) as u64 <= range);
-        }
-        keys
-    }
-
-    fn all(&self) -> &[i64] {
-        &self.values[..self.len]
+    fn all(&self) -> &[u64] {
+        &self.distances[..self.len]
     }
 }
 
-/// The keys that get codes: all between two values. The others are exceptions.
+/// The keys that get codes: all from `low` to `low + range`. The others are exceptions.
 #[derive(Clone, Copy)]
-struct Window {
-    keys: Keys,
-    low: i64,
+struct Window<'a> {
+    keys: &'a Keys,
+    low: u64,
     range: u64,
     rows: usize,
     no_time: bool,
@@ -260,125 +258,142 @@ struct Window {
     bits: usize,
 }
 
-impl Window {
+impl<'a> Window<'a> {
     /// The window that leaves nothing out; there must be a key.
-    fn around(keys: Keys, rows: usize, no_time: bool) -> Self {
-        Window { keys, low: 0, range: 0, rows, no_time, outside: 0, width: 0, bits: 0 }.fitted()
+    fn around(keys: &'a Keys, rows: usize) -> Self {
+        let no_time = rows > keys.len;
+        Window { keys, low: 0, range: keys.highest, rows, no_time, outside: 0, width: 0, bits: 0 }.costed()
     }
 
-    /// The same keys with their true ends and cost.
-    fn fitted(mut self) -> Self {
-        let ends = |(low, high): (i64, i64), &key: &i64| (low.min(key), high.max(key));
-        let (low, high) = self.keys.all().iter().fold((i64::MAX, i64::MIN), ends);
-        (self.low, self.range) = (low, high.abs_diff(low));
+    fn costed(mut self) -> Self {
         (self.width, self.bits) = self.cost(self.range, 0);
         self
     }
 
     /// The cheapest of ever narrower windows around the densest keys.
     fn narrowed(self) -> Self {
-        let (mut best, mut window) = (self, self);
-        // At one bit per row nothing is left to gain.
-        while window.range > 1 && window.outside * EXCEPTION_BITS < best.bits {
-            window = window.densest_part();
-            if window.bits < best.bits {
-                best = window;
-            }
+        let mut best = self;
+        let mut next = self.densest_part(best.bits);
+        while let Some(window) = next {
+            best = if window.bits < best.bits { window } else { best };
+            next = window.densest_part(best.bits);
         }
         best
     }
 
-    /// The part of the range, at most half of it, that promises the lowest cost.
-    fn densest_part(&self) -> Self {
+    /// A narrower window: of the power-of-two fractions of the range down to a 64th the cheapest, if it
+    /// costs less than `limit`; else the densest 32nd, if what it leaves out costs less, for that may hold a
+    /// cheaper one. A range of 1 is not divided: one bit per row is little to gain.
+    fn densest_part(&self, limit: usize) -> Option<Self> {
+        if self.range <= 1 {
+            return None;
+        }
         let range_bits = 64 - self.range.leading_zeros();
         let shift = range_bits.saturating_sub(PARTS.trailing_zeros());
         let below = self.keys_below_parts(shift);
-        let (mut best, mut best_bits) = ((0, PARTS), usize::MAX);
-        for log in 0..range_bits - shift {
+        let part = |log: u32| {
             let (start, inside) = fullest_run(&below, 1 << log);
-            let outside = self.keys.len + self.outside - inside;
-            let bits = self.rows * (shift + log) as usize + outside * EXCEPTION_BITS;
-            if bits < best_bits {
-                (best, best_bits) = ((start, 1 << log), bits);
-            }
-        }
-        let low = self.low.wrapping_add(((best.0 as u64) << shift) as i64);
-        let keys = self.keys.within(low, ((best.1 as u64) << shift) - 1);
-        Window { keys, outside: self.outside + self.keys.len - keys.len, ..*self }.fitted()
+            let outside = (self.keys.len - inside) * EXCEPTION_BITS;
+            (self.rows * (shift + log) as usize + outside, outside, start, log)
+        };
+        let cheapest = (0..range_bits - shift).map(part).min()?;
+        let dense = if cheapest.0 < limit { cheapest } else { part(1.min(range_bits - shift - 1)) };
+        let (_, outside, start, log) = dense;
+        let skipped = (start as u64) << shift;
+        let range = ((1 << log << shift) - 1).min(self.range - skipped);
+        (outside < limit).then(|| self.cut(self.low + skipped, range))
     }
 
-    /// For each part of `1 << shift` values from the low end: how many keys lie below it.
+    /// For each part of `1 << shift` distances from the low end: how many keys lie below it in the window.
     fn keys_below_parts(&self, shift: u32) -> [u8; PARTS + 1] {
-        let mut below = [0; PARTS + 1];
-        for key in self.keys.all() {
-            let part = (key.wrapping_sub(self.low) as u64 >> shift) as usize % PARTS;
-            below[part + 1] += 1;
+        // Neighbours often fall in one part: separate counts keep their increments from waiting in line.
+        let mut counts = [[0u8; PARTS + 1]; 4];
+        for keys in self.keys.all().chunks(4) {
+            for (counts, key) in counts.iter_mut().zip(keys) {
+                let distance = key.wrapping_sub(self.low);
+                counts[if distance <= self.range { (distance >> shift) as usize } else { PARTS }] += 1;
+            }
         }
-        for part in 1..=PARTS {
-            below[part] += below[part - 1];
+        let mut below = [0; PARTS + 1];
+        for part in 0..PARTS {
+            below[part + 1] = below[part] + counts.iter().map(|counts| counts[part]).sum::<u8>();
         }
         below
+    }
+
+    /// The window of the keys from `low` to `low + range`, of which there is at least one.
+    fn cut(&self, low: u64, range: u64) -> Self {
+        let (mut first, mut last, mut inside) = (u64::MAX, 0, 0);
+        for &key in self.keys.all() {
+            let within = key.wrapping_sub(low) <= range;
+            first = first.min(if within { key } else { u64::MAX });
+            last = last.max(if within { key } else { 0 });
+            inside += usize::from(within);
+        }
+        Window { low: first, range: last - first, outside: self.keys.len - inside, ..*self }.costed()
     }
 
     /// Width of a code and bits of the block, with codes up to `max` and `strangers` more exceptions.
     fn cost(&self, max: u64, strangers: usize) -> (u8, usize) {
         let exceptions = self.outside + strangers;
         let specials = u64::from(self.no_time) + u64::from(exceptions > 0);
-        match max.checked_add(specials) {
+        let width = match max.checked_add(specials) {
             // A single value needs no code: every row that is no exception has it.
-            _ if max == 0 && !self.no_time => (0, exceptions * EXCEPTION_BITS),
-            Some(highest) => {
-                let width = width_for(highest);
-                (width, usize::from(width) * self.rows + exceptions * EXCEPTION_BITS)
-            }
-            None => (64, usize::MAX),
-        }
+            _ if max == 0 && !self.no_time => 0,
+            highest => highest.map_or(64, width_for),
+        };
+        (width, usize::from(width) * self.rows + exceptions * EXCEPTION_BITS)
     }
 
     /// The cheapest plan over all scales. At a scale, keys that are no multiple of it apart from the one
     /// that stands for most become exceptions too.
     fn scaled(&self) -> Plan {
-        let mut best = Plan {
-            base: self.low,
-            scale: UNSCALED,
-            width: self.width,
-            no_time: self.no_time,
-            exceptions: self.outside > 0,
-            bits: self.bits,
-        };
+        let mut best = self.plan(UNSCALED, self.low, self.range, 0);
+        let keys = self.inside();
         for (scale, &step) in SCALES[..UNSCALED].iter().enumerate() {
-            if self.range >= step
-                && let Some(anchor) = self.anchor(scale)
-            {
-                let plan = self.at_scale(scale, anchor);
+            if self.range < step {
+                continue;
+            }
+            if let Some(anchor) = anchor(&keys, STRANGERS[scale]) {
+                // The lowest place of the window that lies whole steps below the anchor.
+                let base = self.low + (anchor - self.low) % step;
+                let max = (self.low + self.range - base) / step;
+                let plan = self.plan(scale, base, max, STRANGERS[scale](&keys, anchor));
                 best = if plan.bits < best.bits { plan } else { best };
             }
         }
         best
     }
 
-    fn at_scale(&self, scale: usize, anchor: i64) -> Plan {
-        let strangers = STRANGERS[scale](self.keys.all(), anchor);
-        // The lowest value of the window that lies whole steps below the anchor.
-        let steps = anchor.abs_diff(self.low) / SCALES[scale];
-        let base = anchor.wrapping_sub((steps * SCALES[scale]) as i64);
-        let max = (self.range - base.abs_diff(self.low)) / SCALES[scale];
+    fn plan(&self, scale: usize, base: u64, max: u64, strangers: usize) -> Plan {
         let (width, bits) = self.cost(max, strangers);
+        if width == 64 {
+            return Plan::raw(self.rows);
+        }
+        let base = self.keys.lowest.wrapping_add(base as i64);
         Plan { base, scale, width, no_time: self.no_time, exceptions: self.outside + strangers > 0, bits }
     }
 
-    /// A key from which nearly all of a few keys lie multiples of the scale apart.
-    fn anchor(&self, scale: usize) -> Option<i64> {
-        let (keys, last) = (self.keys.all(), self.keys.len - 1);
-        let sample = [keys[0], keys[last / 4], keys[last / 2], keys[last * 3 / 4], keys[last]];
-        let strangers = STRANGERS[scale];
-        let anchor = match strangers(&sample[1..3], sample[0]) {
-            0 | 1 => sample[0],
-            _ if strangers(&sample[1..2], sample[2]) == 0 => sample[1],
-            _ => return None,
-        };
-        (strangers(&sample, anchor) <= 1).then_some(anchor)
+    /// The keys of the window.
+    fn inside(&self) -> Cow<'a, [u64]> {
+        if self.outside == 0 {
+            return Cow::Borrowed(self.keys.all());
+        }
+        let within = |key: &u64| key.wrapping_sub(self.low) <= self.range;
+        Cow::Owned(self.keys.all().iter().copied().filter(within).collect())
     }
+}
+
+/// A key from which nearly all of a few keys lie multiples of a scale apart.
+fn anchor(keys: &[u64], strangers: StrangersFn) -> Option<u64> {
+    let last = keys.len() - 1;
+    let sample = [keys[0], keys[last / 4], keys[last / 2], keys[last * 3 / 4], keys[last]];
+    let anchor = match strangers(&sample[1..3], sample[0]) {
+        0 | 1 => sample[0],
+        _ if strangers(&sample[1..2], sample[2]) == 0 => sample[1],
+        _ => return None,
+    };
+    (strangers(&sample, anchor) <= 1).then_some(anchor)
 }
 
 /// Parts that a window is cut into to find where its keys are dense.

@@ -126,9 +126,11 @@ impl Extensions {
     }
 
     fn escaped_with(&self, ext: u32, ids: Range<u32>, mut found: impl FnMut(u32)) {
-        let Some(first) = self.escapes_before.get((ids.start / BLOCK) as usize) else { return };
-        let numbers = self.escaped.iter_range(*first as usize..self.escaped.len());
-        for (rank, _) in (*first..).zip(numbers).filter(|&(_, number)| number == u64::from(ext)) {
+        let Some(&first) = self.escapes_before.get((ids.start / BLOCK) as usize) else { return };
+        let last = self.escapes_before.get(ids.end.div_ceil(BLOCK) as usize);
+        let last = last.map_or(self.escaped.len(), |&last| last as usize);
+        let numbers = self.escaped.iter_range(first as usize..last);
+        for (rank, _) in (first..).zip(numbers).filter(|&(_, number)| number == u64::from(ext)) {
             let id = self.id_of_escape(rank);
             if id >= ids.end {
                 return;
