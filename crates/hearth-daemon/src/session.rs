@@ -126,7 +126,7 @@ impl Session {
                 Line::Text(line) if self.has_room() => dispatch::begin(&self.server, &self.connection, line),
                 Line::TooLong if self.has_room() => self.refuse(&RpcError::too_large(MESSAGE_BYTES)),
                 Line::Text(line) if self.may_cancel(line) => {
-                    dispatch::begin(&self.server, &self.connection, line)
+                    dispatch::begin(&self.server, &self.connection, line);
                 }
                 _ => return self.lines.push_front(line),
             }

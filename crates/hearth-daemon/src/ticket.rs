@@ -76,8 +76,7 @@ impl Ticket {
 
     fn answer(&self, from: u8, line: Vec<u8>) {
         if self.progressing.moves(from, ANSWERED) {
-            self.connection.outgoing.push(line);
-            self.connection.ended(&self.id);
+            self.connection.finish(&self.id, line);
         }
     }
 

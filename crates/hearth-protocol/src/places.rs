@@ -264,4 +264,39 @@ mod tests {
             Err(PlacesError::NoHome)
         ));
     }
+
+    #[test]
+    fn folders_are_made_private_and_others_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let home = tempfile::tempdir().unwrap();
+        let places = Places::under(&home.path().join("deep/home"));
+        places.prepare_run().unwrap();
+        places.prepare_run().unwrap();
+        assert_eq!(places.run.metadata().unwrap().mode() & 0o7777, 0o700);
+        std::fs::set_permissions(&places.run, std::fs::Permissions::from_mode(0o750)).unwrap();
+        let refused = places.prepare_run().unwrap_err().to_string();
+        assert!(refused.contains("0750"), "{refused}");
+    }
+
+    #[test]
+    fn a_link_is_not_a_folder() {
+        let home = tempfile::tempdir().unwrap();
+        let places = Places::under(home.path());
+        std::os::unix::fs::symlink("/tmp", &places.run).unwrap();
+        let refused = places.prepare_run().unwrap_err().to_string();
+        assert!(refused.contains("not a folder"), "{refused}");
+    }
+
+    #[test]
+    fn a_long_path_still_has_an_address() {
+        let home = tempfile::tempdir().unwrap();
+        let places = Places::under(&home.path().join("x".repeat(120)));
+        places.prepare_run().unwrap();
+        let address = places.socket_address().unwrap();
+        assert!(address.as_ref().as_os_str().len() <= SOCKET_PATH_BYTES);
+        assert_eq!(
+            address.as_ref().parent().unwrap().canonicalize().unwrap(),
+            places.run.canonicalize().unwrap()
+        );
+    }
 }

@@ -265,12 +265,80 @@ fn log(shard: &Shard, reason: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::SourceInfo;
+    use crate::config::Config;
+    use hearth_core::EntryKind;
+    use hearth_files::entry::{Chunk, Meta, NOT_A_DIR};
 
     #[test]
     fn the_back_off_grows_and_stays() {
         let waits: Vec<u64> = (0..7).map(|failures| back_off(failures).as_secs()).collect();
         assert_eq!(waits, [30, 60, 120, 300, 600, 600, 600]);
         assert_eq!(back_off(u32::MAX).as_secs(), 600);
+    }
+
+    fn lifecycle() -> Lifecycle {
+        let lifecycle = Lifecycle {
+            catalogue: Arc::default(),
+            pools: Arc::new(Pools::start(1).unwrap()),
+            walk: Walk::new(&Config::default().files).unwrap(),
+            on_memory_released: None,
+            runs: Mutex::default(),
+        };
+        let info = SourceInfo { id: 1, name: "t".into(), kind: "volume", root: b"/t".to_vec() };
+        lifecycle.catalogue.insert(info);
+        lifecycle
+    }
+
+    fn chunk(names: &[&str]) -> Chunk {
+        let mut chunk = Chunk::default();
+        for name in names {
+            chunk.push(0, NOT_A_DIR, name.as_bytes(), Meta::unknown(EntryKind::File, 1));
+        }
+        chunk
+    }
+
+    fn root() -> Root {
+        Root { path: b"/t".to_vec(), meta: Meta::unknown(EntryKind::Dir, 1) }
+    }
+
+    #[test]
+    fn a_running_scan_serves_what_it_has_when_asked() {
+        let (lifecycle, run) = (lifecycle(), ScanRun::new(5));
+        let shard = || lifecycle.catalogue.get(1).unwrap();
+        let source = Arc::clone(&shard().source);
+        thread::scope(|scope| {
+            let builder = scope.spawn(|| lifecycle.serve_wishes(&source, &root(), 7, &run));
+            run.take(chunk(&["a", "b"]));
+            assert!(shard().published.is_none(), "nothing is built when nobody asks");
+            let seen = lifecycle.catalogue.changes();
+            run.want_body();
+            assert!(lifecycle.catalogue.wait_change(seen, Duration::from_secs(60)) > seen);
+            run.close();
+            builder.join().unwrap();
+        });
+        let published = shard().published.clone().unwrap();
+        assert_eq!((published.body.entries(), published.generation, published.complete), (3, 1, false));
+        assert_eq!(published.clock(), "scan:1:5");
+    }
+
+    #[test]
+    fn a_partial_body_replaces_only_smaller_partial_ones() {
+        let (lifecycle, run) = (lifecycle(), ScanRun::new(5));
+        let body = |names: &[&str], complete| {
+            let chunks = [Arc::new(chunk(names))];
+            let body = Body::build(&root(), &chunks, &lifecycle.pools.build, &run.cancel).unwrap();
+            published(body, &run, 7, complete, Duration::ZERO)
+        };
+        let publish = |partial| {
+            let shard = lifecycle.catalogue.update(1, |shard| publish_partial(shard, partial)).unwrap();
+            (shard.generation(), shard.published.as_ref().unwrap().body.entries())
+        };
+        assert_eq!(publish(body(&["a"], false)), (1, 2));
+        assert_eq!(publish(body(&["a", "b"], false)), (2, 3));
+        assert_eq!(publish(body(&[], false)), (2, 3));
+        lifecycle.catalogue.update(1, |shard| shard.published = Some(Arc::new(body(&["a"], true))));
+        assert_eq!(publish(body(&["a", "b", "c"], false)), (0, 2));
     }
 
     #[test]

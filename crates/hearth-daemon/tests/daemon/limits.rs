@@ -196,3 +196,13 @@ fn an_id_in_use_is_refused() {
     // The export of the first cannot have ended: nobody has read it.
     assert_eq!(wire.error(Some(1)), -32600);
 }
+
+#[test]
+fn an_id_is_free_as_soon_as_its_reply_is_read() {
+    let house = House::with_files([&b"a"[..]]);
+    let mut wire = house.wire();
+    for _ in 0..500 {
+        wire.ask(1, "find", &json!({"count": true}));
+        assert_eq!(wire.message()["result"]["matched"], json!(2));
+    }
+}

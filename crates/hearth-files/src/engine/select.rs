@@ -10,7 +10,7 @@ use super::paths::{RowRanges, intersection};
 use super::program::{Node, RowTest};
 use super::trace::Trace;
 use super::{Cancelled, Scope};
-use crate::index::{BlockSet, NONE, RowId, TEXT_ROWS, ZONE_ROWS};
+use crate::index::{BlockSet, RowId, TEXT_ROWS, ZONE_ROWS};
 use crate::query::{NumberField, SortField, TimeField};
 use rayon::prelude::*;
 use std::collections::BinaryHeap;
