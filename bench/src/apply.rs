@@ -74,13 +74,13 @@ pub(crate) fn run(options: &Options) -> Outcome {
 
 fn row(table: &Table, entries: usize, what: &str, samples: &Samples) {
     let [p50, p99, longest] = [samples.median(), samples.percentile(99.0), samples.longest()].map(time);
-    table.row([count(entries as u64), what.to_owned(), p50, p99, longest]);
+    table.row(&[count(entries as u64), what.to_owned(), p50, p99, longest]);
 }
 
 /// Files with one link, each taken at most once, in random order.
 fn victims(chunks: &[Arc<Chunk>], wanted: usize, seed: u64) -> Vec<Victim> {
     let inodes = folder_inodes(chunks);
-    let mut random = Random::new(seed, 0x6170_706c_79);
+    let mut random = Random::new(seed, 0x61_7070_6c79);
     let mut taken = std::collections::HashSet::new();
     let mut victims = Vec::with_capacity(wanted);
     while victims.len() < wanted {

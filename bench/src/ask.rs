@@ -1,4 +1,7 @@
-//! Asking the engine in-process: parse once, then time what is asked.
+//! Asking the engine in-process, as the service does, without a daemon around it.
+//!
+//! A question is parsed once, outside the measured time; what is timed is the engine alone, or the
+//! engine and the making of paths.
 
 use crate::samples::Samples;
 use hearth_core::CancelToken;

@@ -100,7 +100,7 @@ impl Bench<'_> {
         let row = |how: &str, samples: &Samples| {
             let [p50, p99, longest] =
                 [samples.median(), samples.percentile(99.0), samples.longest()].map(time);
-            table.row([how.into(), p50, p99, longest, digits(ratio(peer.median(), samples.median()))]);
+            table.row(&[how.into(), p50, p99, longest, digits(ratio(peer.median(), samples.median()))]);
         };
         row("engine, one after the other", &alone);
         row("engine, between runs of plocate (cold caches)", &mixed);
@@ -129,7 +129,7 @@ impl Bench<'_> {
         let row = |how: String, samples: &Samples| {
             let [p50, p99, longest] =
                 [samples.median(), samples.percentile(99.0), samples.longest()].map(time);
-            table.row([how, p50, p99, longest, digits(ratio(samples.median(), exact.median()))]);
+            table.row(&[how, p50, p99, longest, digits(ratio(samples.median(), exact.median()))]);
         };
         row("engine, smart case".into(), &own);
         row(format!("engine, case:, {asked} of the needles"), &exact);
@@ -153,7 +153,7 @@ impl Bench<'_> {
                 matched = self.engine.matched(&question, &mut own)?;
                 of_peer = self.plocate.count(&["--basename", "--regex"], regex, &mut peer)?;
             }
-            table.row([
+            table.row(&[
                 format!("`{regex}`"),
                 count(matched),
                 time(own.median()),
@@ -195,7 +195,7 @@ impl Bench<'_> {
 
     fn top_row(&self, table: &Table, order: &str, what: &str, samples: &Samples) {
         let [p50, p99, longest] = [samples.median(), samples.percentile(99.0), samples.longest()].map(time);
-        table.row([order.into(), what.into(), p50, p99, longest]);
+        table.row(&[order.into(), what.into(), p50, p99, longest]);
     }
 
     /// All paths into a buffer, the engine alone; the way through the daemon is measured elsewhere.
@@ -210,7 +210,7 @@ impl Bench<'_> {
         }
         let table = Table::begin("Export of every path", &["how", "time", "rows per second", "bytes"]);
         let bytes = self.export_once(&question)?;
-        table.row([
+        table.row(&[
             "engine, into a buffer".into(),
             time(own.median()),
             rate(entries, own.median()),
@@ -218,7 +218,7 @@ impl Bench<'_> {
         ]);
         let by_peer = [time(peer.median()), rate(entries, peer.median()), megabytes(bytes_of_peer)];
         let [took, rows, bytes] = by_peer;
-        table.row(["plocate '', process, into a pipe".into(), took, rows, bytes]);
+        table.row(&["plocate '', process, into a pipe".into(), took, rows, bytes]);
         Ok(())
     }
 

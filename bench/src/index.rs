@@ -25,8 +25,8 @@ pub(crate) fn run(options: &Options) -> Outcome {
     let per_entry = |bytes: u64| digits(bytes as f64 / entries as f64);
     let title = format!("Index of {} entries, {:?} times", count(entries), options.times);
     let table = Table::begin(&title, &["what", "value", "bytes per entry"]);
-    table.row(["build time".into(), time(built_in), String::new()]);
-    let row = |what: &str, bytes: u64| table.row([what.into(), megabytes(bytes), per_entry(bytes)]);
+    table.row(&["build time".into(), time(built_in), String::new()]);
+    let row = |what: &str, bytes: u64| table.row(&[what.into(), megabytes(bytes), per_entry(bytes)]);
     row("resident before anything", baseline);
     row("resident with the raw rows, before the build", input);
     row("peak resident during the build, raw rows included", peak);

@@ -27,7 +27,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
 
 fn row(table: &Table, volume: &str, facts: &NameFacts, made_in: String) {
     let share = |part: u64| digits(part as f64 * 100.0 / facts.entries as f64);
-    table.row([
+    table.row(&[
         volume.to_owned(),
         count(facts.entries),
         format!("{} %", share(facts.folders)),

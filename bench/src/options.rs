@@ -1,4 +1,7 @@
-//! Command line of the benchmark program. An unknown option or a bad number is an error.
+//! Command line of the benchmark program.
+//!
+//! Parsed by hand, as it is small. An unknown option or a bad number is an error, so that a
+//! mistyped run never passes for the one that was meant.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -1,4 +1,7 @@
 //! Running other programs: finding them, timing them from start to exit, a place for their files.
+//!
+//! Output always goes through a pipe and is read to its end: a program that writes to `/dev/null` may
+//! do less than it does for its users.
 
 use crate::samples::Samples;
 use std::ffi::OsStr;

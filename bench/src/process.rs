@@ -63,7 +63,7 @@ fn start_to_exit(options: &Options, daemon: &Daemon, database: &Path) -> Outcome
     let own = contestants[1].samples.median();
     for Contestant { what, samples, .. } in &contestants {
         let [p50, p95, longest] = [samples.median(), samples.percentile(95.0), samples.longest()].map(time);
-        table.row([(*what).into(), p50, p95, longest, digits(ratio(samples.median(), own))]);
+        table.row(&[(*what).into(), p50, p95, longest, digits(ratio(samples.median(), own))]);
     }
     println!("\nthe daemon's resident memory meanwhile: {}", megabytes(daemon.resident()?));
     Ok(())
@@ -117,7 +117,7 @@ fn exports(options: &Options, daemon: &Daemon, database: &Path) -> Outcome {
     let table = Table::begin(&title, &["program", "p50", "rows per second", "bytes"]);
     let names = ["`hearth find`", "`plocate ''`", "`fdfind -HI .`"];
     for ((name, samples), bytes) in names.into_iter().zip([own, by_plocate, by_fd]).zip(bytes) {
-        table.row([name.into(), time(samples.median()), rate(entries, samples.median()), megabytes(bytes)]);
+        table.row(&[name.into(), time(samples.median()), rate(entries, samples.median()), megabytes(bytes)]);
     }
     Ok(())
 }
@@ -142,7 +142,7 @@ fn under_load(options: &Options, daemon: &Daemon) -> Outcome {
     for (what, samples) in [("idle", &idle), (load.as_str(), &loaded)] {
         let [p50, p95, p99] = [50.0, 95.0, 99.0].map(|percent| time(samples.percentile(percent)));
         let times = digits(ratio(samples.percentile(95.0), idle.percentile(95.0)));
-        table.row([what.into(), p50, p95, p99, times]);
+        table.row(&[what.into(), p50, p95, p99, times]);
     }
     Ok(())
 }

@@ -86,7 +86,7 @@ impl Race<'_> {
             let median = samples.median();
             let [p50, longest] = [median, samples.longest()].map(time);
             let times = digits(ratio(median, own.median()));
-            table.row([what.into(), count(entries), p50, longest, rate(entries, median), times]);
+            table.row(&[what.into(), count(entries), p50, longest, rate(entries, median), times]);
         }
         Ok(())
     }

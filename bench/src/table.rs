@@ -1,4 +1,7 @@
 //! Markdown tables, and numbers as people read them.
+//!
+//! Rows are printed as soon as they are known, so that a long run shows where it is. Every number has
+//! its unit and no more digits than the measurement is worth.
 
 use std::time::Duration;
 
@@ -15,7 +18,7 @@ impl Table {
     }
 
     /// Prints one row.
-    pub(crate) fn row<const N: usize>(&self, cells: [String; N]) {
+    pub(crate) fn row<const N: usize>(&self, cells: &[String; N]) {
         println!("| {} |", cells.join(" | "));
     }
 }

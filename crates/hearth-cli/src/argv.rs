@@ -3,7 +3,7 @@
 //! A search is parsed by a parser that knows `find` only, which is why a bare word costs no more
 //! start-up than its own options. Options common to commands may stand before the command.
 
-use crate::args::{Cli, Command, FindOnly};
+use crate::args::{Cli, Command, find};
 use clap::Parser as _;
 use std::ffi::OsString;
 
@@ -35,8 +35,8 @@ const LEADING_WITH_VALUE: [&str; 2] = ["--color", "--timeout"];
 pub(crate) fn parse(args: &[OsString]) -> Result<Command, clap::Error> {
     match route(args) {
         Route::Search { skip } => {
-            let words = args.iter().take(1).chain(args.iter().skip(skip));
-            FindOnly::try_parse_from(words).map(|only| Command::Find(Box::new(only.find)))
+            let words = args.iter().skip(skip).cloned();
+            find::parse(words).map(|args| Command::Find(Box::new(args)))
         }
         Route::Command { at } => Cli::try_parse_from(command_first(args.to_vec(), at)).map(|cli| cli.command),
     }
@@ -129,7 +129,7 @@ mod tests {
         listed.sort();
         assert_eq!(listed, known);
         command.debug_assert();
-        FindOnly::command().debug_assert();
+        find::command().debug_assert();
     }
 
     #[test]

@@ -148,12 +148,11 @@ fn kind_word(kind: FileKind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::FindOnly;
-    use clap::Parser as _;
+    use crate::args::find;
 
     fn query(args: &[&str]) -> String {
-        let args = FindOnly::try_parse_from([&["find"], args].concat()).expect("the arguments are good");
-        String::from_utf8(query_text(&args.find.query, Path::new("/w"))).expect("the arguments are text")
+        let args = find::parse(args.iter().map(OsString::from)).expect("the arguments are good");
+        String::from_utf8(query_text(&args.query, Path::new("/w"))).expect("the arguments are text")
     }
 
     #[test]

@@ -179,3 +179,78 @@ pub(crate) fn how_far(shard: &Shard) -> String {
         None => "about to begin".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hearth_protocol::answer::Scanning;
+    use hearth_protocol::{RootField, V1};
+
+    fn shard(health: &str, scanning: bool) -> Shard {
+        Shard {
+            v: V1,
+            id: 1,
+            kind: "volume".into(),
+            root: RootField(b"/".to_vec()),
+            name: "root".into(),
+            health: health.into(),
+            generation: 1,
+            clock: String::new(),
+            age_ms: 0,
+            rows: 0,
+            resident_bytes: 0,
+            scanning: scanning.then_some(Scanning { entries: 3000, elapsed_ms: 1500 }),
+            last_scan: None,
+            last_query_ns: None,
+            queries_total: 0,
+            rebuilds_total: 0,
+            last_good_ns: None,
+            last_error: None,
+        }
+    }
+
+    #[test]
+    fn a_source_is_read_until_it_is_fresh_or_failed() {
+        for (health, scanning, expect) in [
+            ("empty", false, true),
+            ("loading", true, true),
+            ("rebuilding", false, true),
+            ("fresh", false, false),
+            ("failed", false, false),
+            ("failed", true, true),
+        ] {
+            assert_eq!(is_being_read(&shard(health, scanning)), expect, "{health} {scanning}");
+        }
+    }
+
+    #[test]
+    fn progress_has_entries_and_rate() {
+        let (one, two) = (shard("loading", true), shard("empty", false));
+        assert_eq!(progress(&[&one, &two]), "reading root: 3,000 entries, 2,000/s; root: about to begin");
+    }
+
+    #[test]
+    fn only_an_empty_answer_from_an_unfinished_source_is_asked_again() {
+        let meta = |complete| SourceMeta {
+            source: "root".into(),
+            generation: 0,
+            clock: String::new(),
+            age_ms: 0,
+            stale: false,
+            complete,
+            why: String::new(),
+        };
+        let summary = |shown, matched, complete| Summary {
+            shown,
+            matched,
+            meta: vec![meta(complete)],
+            ..Summary::default()
+        };
+        assert!(is_empty(&summary(0, None, false)));
+        assert!(is_empty(&summary(0, Some(0), false)));
+        assert!(!is_empty(&summary(0, Some(3), false)), "a count has no rows");
+        assert!(!is_empty(&summary(1, None, false)));
+        assert!(!is_empty(&summary(0, None, true)));
+        assert!(!is_empty(&Summary::default()));
+    }
+}

@@ -21,7 +21,7 @@ Examples:
   hearth find '*.{jpg,png}' --in ~/Pictures -S '>5mb' --sort size:desc -n 20
   hearth find 'src/**/mod.rs'       a pattern on the path
   hearth find -t dir 'treesize:>1gb' --sort treesize:desc
-  hearth find -e log -m 'today' -0 | xargs -0 rm
+  hearth find -e log -m today -0 | xargs -0 wc -c
   hearth find TODO --format '{size:h}\\t{modified:iso}\\t{path}'
   hearth find -r '^core\\.[0-9]+$' --count
   hearth find -- -starts-with-a-dash
@@ -70,6 +70,7 @@ Examples:
 pub(crate) const STATUS: &str = "\
 Examples:
   hearth status
+  hearth status --watch             while sources are being read
   hearth status --json";
 
 pub(crate) const REFRESH: &str = "\

@@ -1,9 +1,21 @@
 //! Options of `find`, and the query options that `dupes` and `stats` share with it.
 
 use super::{ColorArgs, FileKind, ReachArgs, When, examples};
-use clap::Args;
+use clap::{Args, FromArgMatches as _};
 use std::ffi::OsString;
 use std::path::PathBuf;
+
+/// Parses the words of a search, the first one left out, without building the other commands.
+pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<FindArgs, clap::Error> {
+    let mut matches = command().no_binary_name(true).try_get_matches_from(words)?;
+    FindArgs::from_arg_matches_mut(&mut matches)
+}
+
+/// `hearth find` as a command of its own.
+pub(crate) fn command() -> clap::Command {
+    let command = clap::Command::new("find").bin_name("hearth find").version(env!("CARGO_PKG_VERSION"));
+    FindArgs::augment_args(command).max_term_width(100)
+}
 
 /// Search files by name and metadata
 ///

@@ -25,14 +25,6 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// `hearth find` alone: what a search parses, without building the other commands.
-#[derive(Debug, Parser)]
-#[command(name = "find", bin_name = "hearth find", version, max_term_width = 100)]
-pub(crate) struct FindOnly {
-    #[command(flatten)]
-    pub(crate) find: find::FindArgs,
-}
-
 /// Everything `hearth` can do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {

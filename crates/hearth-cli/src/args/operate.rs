@@ -70,6 +70,9 @@ pub(crate) struct StatusArgs {
     /// JSON Lines: a `daemon` object, then a `shard` object per source
     #[arg(long)]
     pub(crate) json: bool,
+    /// Show it again every second, until interrupted
+    #[arg(short = 'w', long)]
+    pub(crate) watch: bool,
     #[command(flatten)]
     pub(crate) color: ColorArgs,
 }

@@ -64,11 +64,19 @@ fn cwd() -> Result<PathBuf, Stop> {
 
 /// Says which sources answered with less than everything: one line each.
 fn tell_quality(sources: &[SourceMeta], notes: &mut Notes) {
-    for meta in sources.iter().filter(|meta| meta.stale || !meta.complete) {
-        let what = if meta.complete { "stale" } else { "incomplete" };
-        let why = if meta.why.is_empty() { String::new() } else { format!(": {}", meta.why) };
-        notes.say(&format!("{} is {what}, {} old{why}", meta.source, time::span(meta.age_ms)));
-    }
+    sources.iter().filter_map(quality).for_each(|line| notes.say(&line));
+}
+
+/// Source, age and reason, if an answer from it is stale or incomplete.
+fn quality(meta: &SourceMeta) -> Option<String> {
+    let what = match (meta.complete, meta.stale) {
+        (false, _) => "incomplete",
+        (true, true) => "stale",
+        (true, false) => return None,
+    };
+    let age = if meta.generation == 0 { String::new() } else { format!(", {} old", time::span(meta.age_ms)) };
+    let why = if meta.why.is_empty() { String::new() } else { format!(": {}", meta.why) };
+    Some(format!("{} is {what}{age}{why}", meta.source))
 }
 
 /// Bytes in a table.
@@ -79,4 +87,28 @@ fn size_cell(bytes: u64, exact: bool) -> Vec<u8> {
 /// A count in a table.
 fn count_cell(count: u64, exact: bool) -> Vec<u8> {
     if exact { count.to_string() } else { size::grouped(count) }.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_answers_that_lack_something_are_told() {
+        let meta = |generation, complete, stale, why: &str| SourceMeta {
+            source: "root".into(),
+            generation,
+            clock: String::new(),
+            age_ms: 90_000,
+            stale,
+            complete,
+            why: why.into(),
+        };
+        assert_eq!(quality(&meta(1, true, false, "")), None);
+        let line = quality(&meta(1, true, true, "the last scan failed"));
+        assert_eq!(line.as_deref(), Some("root is stale, 1m 30s old: the last scan failed"));
+        let line = quality(&meta(0, false, true, "waits for its first scan"));
+        assert_eq!(line.as_deref(), Some("root is incomplete: waits for its first scan"));
+        assert_eq!(quality(&meta(2, false, false, "")).as_deref(), Some("root is incomplete, 1m 30s old"));
+    }
 }

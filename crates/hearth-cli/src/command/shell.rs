@@ -6,7 +6,9 @@ use crate::console::Console;
 use crate::exit::{Done, Outcome};
 use crate::failure::Failure;
 use clap::CommandFactory as _;
+use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
+use std::io;
 
 /// Prints completions.
 pub(crate) fn completions(args: &CompletionsArgs, console: &mut Console) -> Outcome {
@@ -24,20 +26,34 @@ pub(crate) fn man(console: &mut Console) -> Outcome {
     Ok(Done::Found)
 }
 
-fn render(page: &mut Vec<u8>) -> std::io::Result<()> {
+fn render(page: &mut Vec<u8>) -> io::Result<()> {
     let mut command = Cli::command();
     command.build();
-    let man = clap_mangen::Man::new(command.clone());
-    man.render(page)?;
-    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+    let man = Man::new(command.clone());
+    man.render_title(page)?;
+    man.render_name_section(page)?;
+    man.render_synopsis_section(page)?;
+    man.render_description_section(page)?;
+    man.render_options_section(page)?;
+    render_commands(page, &command, "hearth")?;
+    man.render_extra_section(page)
+}
+
+/// A section for each command below `parent`, those of `daemon` included.
+fn render_commands(page: &mut Vec<u8>, parent: &clap::Command, path: &str) -> io::Result<()> {
+    for command in parent.get_subcommands().filter(|command| command.get_name() != "help") {
+        let path = format!("{path} {}", command.get_name());
+        let about =
+            command.get_long_about().or(command.get_about()).map(ToString::to_string).unwrap_or_default();
         let mut heading = Roff::new();
-        heading.control("SH", [format!("hearth {}", sub.get_name()).to_uppercase().as_str()]);
-        heading.text([roman(sub.get_about().map(ToString::to_string).unwrap_or_default())]);
+        heading.control("SH", [path.to_uppercase().as_str()]);
+        heading.text([roman(about)]);
         heading.to_writer(page)?;
-        let man = clap_mangen::Man::new(sub.clone());
+        let man = Man::new(command.clone());
         man.render_synopsis_section(page)?;
         man.render_options_section(page)?;
         man.render_extra_section(page)?;
+        render_commands(page, command, &path)?;
     }
     Ok(())
 }
@@ -51,7 +67,9 @@ mod tests {
         let mut page = Vec::new();
         render(&mut page).expect("memory can be written to");
         let page = String::from_utf8(page).expect("the page is text").replace('\\', "");
-        for word in ["HEARTH FIND", "HEARTH STATUS", "--not-in", "--read-budget", "Examples:"] {
+        for word in
+            ["HEARTH FIND", "HEARTH STATUS", "HEARTH DAEMON LOGS", "--not-in", "--read-budget", "Examples:"]
+        {
             assert!(page.contains(word), "{word}");
         }
     }

@@ -3,24 +3,44 @@
 use crate::args::operate::StatusArgs;
 use crate::console::Console;
 use crate::exit::{Done, Outcome};
+use crate::failure::Stop;
 use crate::reach::{connect, refused};
 use crate::render::colors::paint;
 use crate::render::table::{Align, Table};
 use crate::text::{quote, size, time};
 use crate::waiting;
 use hearth_protocol::answer::{Daemon, Shard, Status};
+use std::time::Duration;
 
-/// Asks and prints.
+/// Time between two looks of `--watch`.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Clears a terminal and goes to its first line.
+const CLEAR: &[u8] = b"\x1b[H\x1b[2J";
+
+/// Asks and prints, once or again and again.
 pub(crate) fn run(args: &StatusArgs, console: &mut Console) -> Outcome {
-    let status = connect(console)?.status().map_err(refused)?;
+    let mut client = connect(console)?;
+    loop {
+        let status = client.status().map_err(refused)?;
+        print(args, &status, console)?;
+        if !args.watch {
+            return Ok(Done::Found);
+        }
+        console.printer.flush()?;
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+fn print(args: &StatusArgs, status: &Status, console: &mut Console) -> Result<(), Stop> {
     if args.json {
         console.printer.json(&status.daemon)?;
-        status.shards.iter().try_for_each(|shard| console.printer.json(shard))?;
-        return Ok(Done::Found);
+        return status.shards.iter().try_for_each(|shard| console.printer.json(shard));
     }
     let colored = console.colors(args.color.color).is_some();
-    console.printer.push(|out| push_text(out, &status, colored))?;
-    Ok(Done::Found)
+    if args.watch && console.printer.is_terminal() {
+        console.printer.bytes(CLEAR)?;
+    }
+    console.printer.push(|out| push_text(out, status, colored))
 }
 
 fn push_text(out: &mut Vec<u8>, status: &Status, colored: bool) {

@@ -1,6 +1,6 @@
 //! `daemon run|start|stop|restart|logs`, and starting by itself.
 
-use crate::world::World;
+use crate::world::{PATIENCE_MS, World};
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -40,7 +40,7 @@ fn start_stop_restart() {
 fn sources_outlive_the_daemon() {
     let world = World::with(&["kept"]);
     assert_eq!(world.run(&["daemon", "restart"]).code, 0);
-    assert_eq!(world.lines(&["find", "=kept", "--wait"]), ["kept"]);
+    assert_eq!(world.lines(&["find", "=kept", "--wait", "--timeout", PATIENCE_MS]), ["kept"]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The forms of an answer, and the two streams.
 
-use crate::world::{World, finished, of_type};
+use crate::world::{PATIENCE_MS, World, finished, of_type};
 use std::io::Read as _;
 use std::process::Stdio;
 
@@ -176,5 +176,5 @@ fn a_private_daemon_answers_and_leaves() {
 #[test]
 fn waiting_for_completeness() {
     let world = world();
-    assert_eq!(world.lines(&["one", "--wait", "--timeout", "60000"]), ["a/one.txt"]);
+    assert_eq!(world.lines(&["one", "--wait", "--timeout", PATIENCE_MS]), ["a/one.txt"]);
 }

@@ -5,8 +5,13 @@ use std::io::Write as _;
 use std::process::Stdio;
 
 fn rpc(world: &World, input: &str) -> (Vec<u8>, i32) {
-    let mut child =
-        world.command(&["rpc"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("hearth runs");
+    let mut child = world
+        .command(&["rpc"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("hearth runs");
     child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("hearth reads");
     let output = child.wait_with_output().expect("hearth ends");
     (output.stdout, output.status.code().expect("it was not killed"))

@@ -1,13 +1,16 @@
 //! `add`, `forget`, `list`, `refresh`, `status`, `config`.
 
-use crate::world::{World, of_type};
+use crate::world::{PATIENCE_MS, World, of_type};
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
 
 #[test]
 fn a_source_lives_from_add_to_forget() {
     let world = World::empty();
     world.put(b"x");
     assert_eq!(world.run(&["list"]).code, 1, "nothing is there yet");
-    let added = world.run(&["add", ".", "--as", "volume", "--name", "mine", "--wait"]);
+    let added =
+        world.run(&["add", ".", "--as", "volume", "--name", "mine", "--wait", "--timeout", PATIENCE_MS]);
     assert_eq!(
         (added.code, added.text()),
         (0, format!("added mine ({})\n", world.tree().display())),
@@ -51,11 +54,11 @@ fn adding_what_is_not_there_is_an_error() {
 fn refreshing_finds_what_is_new() {
     let world = World::with(&["old"]);
     world.put(b"new");
-    let run = world.run(&["refresh", "tree", "--wait"]);
+    let run = world.run(&["refresh", "tree", "--wait", "--timeout", PATIENCE_MS]);
     assert_eq!((run.code, run.text().as_str()), (0, "refreshing tree\n"), "{}", run.stderr);
     assert_eq!(world.lines(&["find", "=new"]), ["new"]);
     world.put(b"newer");
-    let json = world.json(&["refresh", ".", "--wait", "--json"]);
+    let json = world.json(&["refresh", ".", "--wait", "--timeout", PATIENCE_MS, "--json"]);
     assert_eq!((&json[0]["type"], &json[0]["source"]), (&"refresh".into(), &"tree".into()));
     assert_eq!(world.lines(&["find", "=newer"]), ["newer"]);
     assert_eq!(world.run(&["refresh", "absent"]).code, 2);
@@ -99,4 +102,17 @@ fn config_shows_settings_and_their_origin() {
     assert!(!settings.is_empty());
     let text = world.lines(&["config"]);
     assert!(text[0].starts_with("# ") && text[1].starts_with("key "), "{text:?}");
+}
+
+#[test]
+fn a_watched_status_comes_again_until_nobody_reads() {
+    let world = World::with(&["x"]);
+    let mut child =
+        world.command(&["status", "--watch", "--json"]).stdout(Stdio::piped()).spawn().expect("hearth runs");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let daemons =
+        lines.by_ref().filter(|line| line.as_ref().is_ok_and(|line| line.contains("\"daemon\""))).take(2);
+    assert_eq!(daemons.count(), 2);
+    drop(lines);
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
 }

@@ -8,6 +8,9 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use tempfile::TempDir;
 
+/// How long a test waits for a source, milliseconds: far more than it takes, so that only a defect fails.
+pub(crate) const PATIENCE_MS: &str = "120000";
+
 /// A private `HEARTH_HOME` and a tree beside it.
 pub(crate) struct World {
     folder: TempDir,
@@ -63,7 +66,8 @@ impl World {
 
     /// Indexes the tree and waits for it.
     pub(crate) fn index(&self) {
-        let run = self.run(&["add", "--wait", "--name", "tree", &self.tree().to_string_lossy()]);
+        let tree = self.tree().to_string_lossy().into_owned();
+        let run = self.run(&["add", "--wait", "--timeout", PATIENCE_MS, "--name", "tree", &tree]);
         assert_eq!(run.code, 0, "{}", run.stderr);
     }
 

@@ -202,7 +202,7 @@ fn stream(
     delivery: &mut Delivery<'_>,
 ) -> Result<Option<u64>, EngineError> {
     let (mut matched, mut merged, mut cut) = (extras.len() as u64, 0, false);
-    select.for_each_batch(&mut |rows| {
+    select.for_each_batch(true, &mut |rows| {
         matched += rows.len() as u64;
         if cut {
             return ControlFlow::Continue(());
@@ -236,7 +236,7 @@ fn in_reverse_path_order(
 
 fn all_rows(select: &mut Select<'_>) -> Result<Vec<RowId>, EngineError> {
     let mut all = Vec::new();
-    select.for_each_batch(&mut |rows| {
+    select.for_each_batch(true, &mut |rows| {
         all.extend(rows);
         ControlFlow::Continue(())
     })?;
@@ -263,7 +263,7 @@ fn in_other_order(
         None if size == 0 => find.total.then(|| select.count()).transpose()?,
         None => {
             let mut matched = 0;
-            select.for_each_batch(&mut |rows| {
+            select.for_each_batch(false, &mut |rows| {
                 matched += rows.len() as u64;
                 top.merge(keyed(scope, &order, &rows, top.threshold()));
                 ControlFlow::Continue(())

@@ -11,13 +11,12 @@ use crate::index::{Base, BlockSet, NameDict, Needle};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Runs of blocks below this length are verified on the calling thread.
-const ALONE: usize = 256;
+/// Up to this many blocks are verified on the calling thread: waking others takes as long.
+const ALONE: usize = 512;
 
-/// Names that meet a condition, ascending, and the number of their rows in the base.
+/// Names that meet a condition, ascending.
 pub(crate) struct NameMatches {
     pub(crate) ids: Vec<u32>,
-    pub(crate) rows: u64,
 }
 
 impl NameMatches {
@@ -43,7 +42,7 @@ pub(crate) fn matching_names(
     };
     let needle = single_literal(node);
     let extensions = extension_numbers(&scope.body.base.names, node);
-    let verify = |run: &Range<u32>| -> Result<NameMatches, Cancelled> {
+    let verify = |run: &Range<u32>| -> Result<Vec<u32>, Cancelled> {
         scope.cancel.check()?;
         let mut ids = Vec::new();
         match (&needle, &extensions) {
@@ -51,21 +50,14 @@ pub(crate) fn matching_names(
             (None, Some(extensions)) => ids_with_extension(&scope.body.base.names, extensions, run, &mut ids),
             (None, None) => verify_each(scope, node, run, &mut ids),
         }
-        let rows = count_rows(&scope.body.base, &ids);
-        Ok(NameMatches { ids, rows })
+        Ok(ids)
     };
-    let parts: Vec<NameMatches> = if runs.iter().map(ExactSizeIterator::len).sum::<usize>() <= ALONE {
+    let parts: Vec<Vec<u32>> = if runs.iter().map(ExactSizeIterator::len).sum::<usize>() <= ALONE {
         runs.iter().map(verify).collect::<Result<_, _>>()?
     } else {
-        scope.pool.install(|| runs.par_iter().with_min_len(4).map(verify).collect::<Result<_, _>>())?
+        scope.pool.install(|| runs.par_iter().with_min_len(16).map(verify).collect::<Result<_, _>>())?
     };
-    let mut all =
-        NameMatches { ids: Vec::with_capacity(parts.iter().map(|part| part.ids.len()).sum()), rows: 0 };
-    for part in parts {
-        all.ids.extend(part.ids);
-        all.rows += part.rows;
-    }
-    Ok(all)
+    Ok(NameMatches { ids: parts.concat() })
 }
 
 /// For a condition on the extension alone: the numbers of the extensions that meet it.
@@ -97,7 +89,7 @@ fn verify_each(scope: &Scope<'_>, node: &Node, run: &Range<u32>, ids: &mut Vec<u
 
 /// Neighbouring blocks joined, and cut so that work spreads over threads.
 fn runs(blocks: impl Iterator<Item = u32>) -> Vec<Range<u32>> {
-    const LONGEST: u32 = 128;
+    const LONGEST: u32 = 512;
     let mut runs: Vec<Range<u32>> = Vec::new();
     for block in blocks {
         match runs.last_mut() {
@@ -127,10 +119,14 @@ fn single_literal(node: &Node) -> Option<Needle> {
     }
 }
 
-/// Rows of ascending names, walking the unary code instead of looking each name up.
-pub(crate) fn count_rows(base: &Base, ids: &[u32]) -> u64 {
-    let mut cursor = PostingCursor::new(base);
-    ids.iter().map(|&id| cursor.postings(id).len() as u64).sum()
+/// Rows of the names in the base.
+pub(crate) fn count_rows(scope: &Scope<'_>, ids: &[u32]) -> u64 {
+    const ALONE: usize = 2048;
+    let count = |ids: &[u32]| {
+        let mut cursor = PostingCursor::new(&scope.body.base);
+        ids.iter().map(|&id| cursor.postings(id).len() as u64).sum::<u64>()
+    };
+    if ids.len() <= ALONE { count(ids) } else { scope.pool.install(|| ids.par_chunks(16 * 1024).map(count).sum()) }
 }
 
 /// Finds the postings of ascending names quickly where they lie close together.
@@ -160,9 +156,4 @@ impl<'a> PostingCursor<'a> {
         self.at = (next < end).then_some((name + 1, next));
         mark - name as usize..next - name as usize - 1
     }
-}
-
-/// Names of a dictionary as a share of its blocks: how selective a block set is.
-pub(crate) fn is_selective(blocks: &BlockSet, names: &NameDict) -> bool {
-    blocks.count() <= 1024.max(names.blocks() as usize / 256)
 }

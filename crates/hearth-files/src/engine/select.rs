@@ -4,9 +4,9 @@
 //! and base rows below a folder that was moved) are the extras: few, evaluated one by one.
 
 use super::eval::Eye;
-use super::names::{NameMatches, PostingCursor, is_selective, matching_names};
+use super::names::{NameMatches, PostingCursor, count_rows, matching_names};
 use super::order::{Keyed, Order, TopK};
-use super::paths::{RowRanges, intersection};
+use super::paths::{RowRanges, in_ranges, intersection};
 use super::program::{Node, RowTest};
 use super::trace::Trace;
 use super::{Cancelled, Scope};
@@ -18,8 +18,12 @@ use std::ops::{ControlFlow, Range};
 
 /// Rows of one unit of parallel work.
 const MORSEL: u32 = 32 * ZONE_ROWS as u32;
-/// Rows that a page may look at before the names are matched instead.
-const PROBE_ROWS: u32 = 192 * 1024;
+/// Most rows that a page looks at before the names are matched instead.
+const PROBE_ROWS: u64 = 256 * 1024;
+/// Up to this many rows are verified on the calling thread.
+const SMALL_BATCH: usize = 8192;
+/// Rough cost of verifying one block of names, in rows looked at by a probe.
+const BLOCK_COST: u64 = 16;
 
 /// See the module.
 pub(crate) struct Select<'a> {
@@ -54,8 +58,8 @@ impl<'a> Select<'a> {
 
     /// Base rows at their place, in order, until `want` are found.
     pub(crate) fn page(&mut self, want: usize) -> Result<Page, Cancelled> {
-        if !self.names_are_selective()
-            && let Some(page) = self.probe(want)?
+        if let Some(patience) = self.patience(want)
+            && let Some(page) = self.probe(want, patience)?
         {
             return Ok(page);
         }
@@ -66,8 +70,16 @@ impl<'a> Select<'a> {
         }
     }
 
-    fn names_are_selective(&self) -> bool {
-        self.blocks.as_ref().is_some_and(|blocks| is_selective(blocks, &self.scope.body.base.names))
+    /// Rows worth looking at in path order before names are matched; `None` if matching them is
+    /// cheaper than the rows that a page is expected to take.
+    fn patience(&self, want: usize) -> Option<u64> {
+        let base = &self.scope.body.base;
+        let Some(blocks) = &self.blocks else { return Some(PROBE_ROWS) };
+        let blocks = blocks.count() as u64;
+        // Each candidate block is taken to hold one match, with as many rows as names have.
+        let matches = blocks * u64::from(base.len) / base.names.len().max(1) as u64;
+        let expected = want as u64 * u64::from(base.len) / matches.max(1);
+        (expected < blocks * BLOCK_COST).then_some((expected * 16).clamp(PROBE_ROWS / 4, PROBE_ROWS))
     }
 
     fn page_by_batches(&mut self, want: usize) -> Result<Page, Cancelled> {
@@ -82,18 +94,29 @@ impl<'a> Select<'a> {
     }
 
     fn page_by_postings(&mut self, want: usize) -> Result<Page, Cancelled> {
-        let rows = self.rows_of_names(want)?;
+        self.trace.accelerator("names by grams, rows by name");
+        if self.scope.program.row.is_none() && self.scope.untouched && self.all_rows_in_range() {
+            let mut rows = self.first_rows_of_names(want + 1);
+            let exhaustive = rows.len() <= want;
+            rows.truncate(want);
+            return Ok(Page { rows, exhaustive });
+        }
+        let mut rows = self.rows_of_names()?;
+        rows.sort_unstable();
         let mut eye = self.eye();
         let mut found = Vec::new();
-        for row in rows {
+        for (count, row) in rows.into_iter().enumerate() {
+            if count % 16_384 == 0 {
+                self.scope.cancel.check()?;
+            }
             if found.len() == want {
+                self.trace.step("rows verified until the page was full", count as u64);
                 return Ok(Page { rows: found, exhaustive: false });
             }
             if self.verify_row(&mut eye, row) {
                 found.push(row);
             }
         }
-        self.trace.accelerator("names by grams, rows by name");
         self.trace.step("rows verified", found.len() as u64);
         Ok(Page { rows: found, exhaustive: true })
     }
@@ -108,39 +131,61 @@ impl<'a> Select<'a> {
         if self.names.is_none() {
             let names = matching_names(self.scope, node, self.blocks.as_ref())?;
             self.trace.step("names that match", names.ids.len() as u64);
-            self.trace.candidates(names.rows);
             self.names = Some(names);
         }
         Ok(true)
     }
 
+    /// Whether looking at every row is cheaper than gathering the rows of the names.
     fn postings_are_many(&self) -> bool {
-        self.names.as_ref().is_none_or(|names| names.rows > u64::from(self.scope.body.base.len / 8).max(4096))
+        let base = &self.scope.body.base;
+        let rows_per_name = base.len as usize / base.names.len().max(1) + 1;
+        self.names.as_ref().is_none_or(|names| names.ids.len() * rows_per_name > (base.len as usize / 24).max(4096))
     }
 
-    /// Live base rows at their place and inside the ranges that have a matching name, in order.
-    /// With no further condition on rows, the first `want` are enough.
-    fn rows_of_names(&mut self, want: usize) -> Result<Vec<RowId>, Cancelled> {
+    /// Base rows inside the ranges that have a matching name, in no order.
+    fn rows_of_names(&mut self) -> Result<Vec<RowId>, Cancelled> {
         let names = self.names.as_ref().expect("names were matched");
         let base = &self.scope.body.base;
         let mut cursor = PostingCursor::new(base);
-        let mut rows = Vec::with_capacity(names.rows.min(1 << 20) as usize);
-        let whole = self.ranges.len() == 1 && self.ranges[0] == (0..base.len);
+        let mut rows = Vec::with_capacity(names.ids.len() * 2);
+        let whole = self.all_rows_in_range();
         for (count, &id) in names.ids.iter().enumerate() {
             if count % 4096 == 0 {
                 self.scope.cancel.check()?;
             }
             let postings = cursor.postings(id).map(|at| base.posting(at));
-            rows.extend(postings.filter(|&row| whole || super::paths::in_ranges(&self.ranges, row)));
+            rows.extend(postings.filter(|&row| whole || in_ranges(&self.ranges, row)));
         }
-        let unfiltered = self.scope.program.row.is_none() && self.scope.untouched;
-        if unfiltered && want > 0 && rows.len() > want.saturating_mul(4) {
-            rows.select_nth_unstable(want);
-            rows.truncate(want + 1);
+        self.trace.step("rows of those names", rows.len() as u64);
+        self.trace.candidates(rows.len() as u64);
+        Ok(rows)
+    }
+
+    /// The first `want` base rows that have a matching name, in order, where nothing else is asked.
+    /// Postings ascend, so most of a frequent name's are never read.
+    fn first_rows_of_names(&mut self, want: usize) -> Vec<RowId> {
+        let names = self.names.as_ref().expect("names were matched");
+        let base = &self.scope.body.base;
+        let mut cursor = PostingCursor::new(base);
+        let mut rows = Vec::with_capacity(want * 2 + 64);
+        let mut worst = RowId::MAX;
+        for &id in &names.ids {
+            let postings = cursor.postings(id).map(|at| base.posting(at));
+            rows.extend(postings.take_while(|&row| row < worst).take(want));
+            if rows.len() >= want * 2 + 32 {
+                rows.select_nth_unstable(want - 1);
+                rows.truncate(want);
+                worst = rows[want - 1];
+            }
         }
         rows.sort_unstable();
-        self.trace.step("rows of those names", rows.len() as u64);
-        Ok(rows)
+        self.trace.step("first rows of those names", rows.len() as u64);
+        rows
+    }
+
+    fn all_rows_in_range(&self) -> bool {
+        self.ranges.len() == 1 && self.ranges[0] == (0..self.scope.body.base.len)
     }
 
     /// Everything about a base row but its name and its ranges.
@@ -155,16 +200,16 @@ impl<'a> Select<'a> {
     }
 
     /// Looks at the first rows in order. `None` if fewer than `want` of them matched and there are more.
-    fn probe(&mut self, want: usize) -> Result<Option<Page>, Cancelled> {
+    fn probe(&mut self, want: usize, patience: u64) -> Result<Option<Page>, Cancelled> {
         let mut eye = self.eye();
-        let (mut found, mut seen) = (Vec::new(), 0u32);
+        let (mut found, mut seen) = (Vec::new(), 0u64);
         for range in self.ranges.clone() {
             for row in range {
                 if found.len() == want {
                     self.note_probe(seen, found.len());
                     return Ok(Some(Page { rows: found, exhaustive: false }));
                 }
-                if seen == PROBE_ROWS {
+                if seen == patience {
                     self.trace.step("rows probed in path order, too few matched", found.len() as u64);
                     return Ok(None);
                 }
@@ -181,11 +226,11 @@ impl<'a> Select<'a> {
         Ok(Some(Page { rows: found, exhaustive: true }))
     }
 
-    fn note_probe(&mut self, seen: u32, found: usize) {
+    fn note_probe(&mut self, seen: u64, found: usize) {
         let how =
             if self.blocks.is_some() { "rows in path order, names by grams" } else { "rows in path order" };
         self.trace.accelerator(how);
-        self.trace.candidates(u64::from(seen));
+        self.trace.candidates(seen);
         self.trace.step("rows probed in path order", found as u64);
     }
 
@@ -199,8 +244,7 @@ impl<'a> Select<'a> {
     /// Number of matching base rows at their place.
     pub(crate) fn count(&mut self) -> Result<u64, Cancelled> {
         let scope = self.scope;
-        let whole = self.ranges.len() == 1 && self.ranges[0] == (0..scope.body.base.len);
-        if whole && scope.program.row.is_none() && scope.body.delta.displaced.is_empty() {
+        if self.all_rows_in_range() && scope.program.row.is_none() && scope.body.delta.displaced.is_empty() {
             if scope.program.name.is_none() {
                 return Ok(u64::from(scope.body.base.len) - scope.body.delta.dead.count_ones() as u64);
             }
@@ -209,34 +253,39 @@ impl<'a> Select<'a> {
             let dead = scope.body.delta.dead.iter_ones_in(0..scope.body.base.len);
             let gone =
                 dead.filter(|&row| names.ids.binary_search(&scope.body.base.name_id(row)).is_ok()).count();
+            let rows = count_rows(scope, &names.ids);
             self.trace.accelerator("row counts of names");
-            return Ok(names.rows - gone as u64);
+            self.trace.step("rows of those names", rows);
+            return Ok(rows - gone as u64);
         }
         let mut total = 0;
-        self.for_each_batch(&mut |rows| {
+        self.for_each_batch(false, &mut |rows| {
             total += rows.len() as u64;
             ControlFlow::Continue(())
         })?;
         Ok(total)
     }
 
-    /// Every matching base row at its place, in order, in batches.
+    /// Every matching base row at its place, in batches; in order if asked for.
     pub(crate) fn for_each_batch(
         &mut self,
+        ordered: bool,
         sink: &mut dyn FnMut(Vec<RowId>) -> ControlFlow<()>,
     ) -> Result<(), Cancelled> {
-        if self.match_names()? && !self.postings_are_many() {
-            return self.batches_by_postings(sink);
+        if !self.match_names()? || self.postings_are_many() {
+            return self.batches_by_walk(sink);
         }
-        self.batches_by_walk(sink)
-    }
-
-    fn batches_by_postings(
-        &mut self,
-        sink: &mut dyn FnMut(Vec<RowId>) -> ControlFlow<()>,
-    ) -> Result<(), Cancelled> {
-        let rows = self.rows_of_names(0)?;
+        let mut rows = self.rows_of_names()?;
+        if ordered {
+            rows.sort_unstable();
+        }
         self.trace.accelerator("names by grams, rows by name");
+        if rows.len() <= SMALL_BATCH {
+            let mut eye = self.eye();
+            rows.retain(|&row| self.verify_row(&mut eye, row));
+            let _ = sink(rows);
+            return Ok(());
+        }
         for batch in rows.chunks(MORSEL as usize * 4) {
             let parts = self.in_parallel(batch.par_chunks(4096), |eye, rows: &[RowId]| {
                 rows.iter().copied().filter(|&row| self.verify_row(eye, row)).collect()

@@ -23,7 +23,7 @@ use hearth_core::HeapSize;
 /// Marks, in a directory start, a gram that has a bitmap.
 const DENSE: u32 = 1 << 31;
 /// Bytes of a coded list that take as long to read as one block takes to scan.
-const BLOCK_SCAN_BYTES: usize = 64;
+const BLOCK_SCAN_BYTES: usize = 24;
 
 /// A folded literal that a name must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use hearth_core::HeapSize;
 use std::ops::Range;
 
 /// Names per block, the unit of the gram index and of scans.
-pub(crate) const BLOCK: u32 = 64;
+pub(crate) const BLOCK: u32 = 16;
 
 const GROUP: u32 = 16;
 const GROUPS_PER_BLOCK: u32 = BLOCK / GROUP;
