@@ -1,4 +1,7 @@
 //! The two streams a command talks to, and what the environment says about them.
+//!
+//! A command gets one [`Console`] and writes to nothing else: data to the printer, all other words to
+//! the notes. Whether names are coloured is decided here, from the option, the environment and the terminal.
 
 use crate::args::When;
 use crate::notes::Notes;

@@ -1,4 +1,7 @@
 //! The way to the daemon, and what its errors mean to a user.
+//!
+//! Every command connects through here, so that starting a daemon, `--no-daemon` and the advice that
+//! follows an error are the same for all of them.
 
 use crate::console::Console;
 use crate::failure::{Failure, Stop};

@@ -1,4 +1,7 @@
 //! What the parser of arguments has to say: help, version, and what is wrong with the arguments.
+//!
+//! Help that was asked for is data and goes to standard output. A complaint is taken apart into message
+//! and hint, so that it looks like every other failure of this program, in JSON too.
 
 use crate::args::When;
 use crate::console::Console;

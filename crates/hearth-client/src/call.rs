@@ -1,4 +1,8 @@
 //! Requests and their answers over one connection, one at a time.
+//!
+//! Rows are handed on while they arrive; only reports, which are short, are collected. After an answer
+//! that makes no sense, or an error of the caller's receiver, the connection is closed, since what
+//! follows on it belongs to no request any more.
 
 use crate::error::CallError;
 use crate::reader::FrameReader;

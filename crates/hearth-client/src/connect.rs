@@ -1,4 +1,7 @@
 //! Finding the daemon: connect to its socket, or start it, or run one just for this client.
+//!
+//! A socket without a listener counts as no daemon, whatever left it behind. A listener that belongs
+//! to another user (root excepted) is refused before a byte is sent to it.
 
 use crate::call::Client;
 use crate::error::ConnectError;
@@ -15,7 +18,7 @@ pub struct Options<'a> {
     pub auto_start: bool,
     /// How long a started daemon may take until it listens.
     pub start_timeout: Duration,
-    /// Program of the daemon; `None` = `$HEARTH_DAEMON`, else `hearthd` beside the current program, else on `PATH`.
+    /// Program of the daemon; `None` = [`daemon_program`](crate::daemon_program).
     pub daemon: Option<PathBuf>,
     /// Receives lines for the user's eyes, such as that a daemon is being started.
     pub notice: &'a mut dyn FnMut(&str),

@@ -1,4 +1,7 @@
 //! Why there is no connection, or no answer.
+//!
+//! A variant for each thing a caller can act on: start a daemon, show its last words, choose another
+//! folder, pass on the daemon's own error. Messages are for users; advice is the caller's to add.
 
 use hearth_protocol::RpcError;
 use hearth_protocol::envelope::NotAMessage;

@@ -16,3 +16,4 @@ pub use connect::Options;
 pub use error::{CallError, ConnectError};
 pub use hearth_protocol as protocol;
 pub use hearth_protocol::{Entry, Places, RpcError};
+pub use start::daemon_program;

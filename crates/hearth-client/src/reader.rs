@@ -6,8 +6,10 @@ use crate::error::CallError;
 use hearth_protocol::limits::REPLY_BYTES;
 use std::io::{self, Read};
 
-/// Bytes asked from the socket at once.
-const READ_BYTES: usize = 256 * 1024;
+/// Size of the buffer to begin with: most answers fit, and a short command touches little memory.
+const FIRST_BYTES: usize = 16 * 1024;
+/// Size that raw frames let the buffer grow to; lines let it grow to their own length.
+const RAW_BYTES: usize = 256 * 1024;
 
 /// Reader with one growing buffer; `buffer[start..end]` is unread.
 #[derive(Debug)]
@@ -52,6 +54,7 @@ impl<R: Read> FrameReader<R> {
     ) -> Result<(), CallError> {
         while length > 0 {
             if self.start == self.end {
+                self.expect_raw(length);
                 self.fill()?;
             }
             let piece = usize::try_from(length).unwrap_or(usize::MAX).min(self.end - self.start);
@@ -60,6 +63,14 @@ impl<R: Read> FrameReader<R> {
             length -= piece as u64;
         }
         Ok(())
+    }
+
+    /// Lets the next read take more of a large frame at once. Nothing must be unread.
+    fn expect_raw(&mut self, length: u64) {
+        let wanted = usize::try_from(length).unwrap_or(usize::MAX).min(RAW_BYTES);
+        if self.buffer.len() < wanted {
+            self.buffer.resize(wanted, 0);
+        }
     }
 
     /// Bytes read from the source and not yet handed out.
@@ -100,7 +111,7 @@ impl<R: Read> FrameReader<R> {
             self.end -= self.start;
             self.start = 0;
         } else {
-            self.buffer.resize((self.buffer.len() * 2).max(READ_BYTES), 0);
+            self.buffer.resize((self.buffer.len() * 2).max(FIRST_BYTES), 0);
         }
     }
 }
@@ -126,7 +137,7 @@ mod tests {
 
     #[test]
     fn lines_and_raw_bytes_alternate_whatever_the_reads() {
-        let long = "x".repeat(3 * READ_BYTES);
+        let long = "x".repeat(3 * RAW_BYTES);
         let stream = format!("one\nab\ncdtwo\n\n{long}\n");
         for step in [1, 2, 3, 7, 100_000, usize::MAX] {
             let mut reader = FrameReader::new(Trickle { bytes: stream.as_bytes(), step });
@@ -143,6 +154,23 @@ mod tests {
             assert_eq!(reader.line().unwrap(), long.as_bytes());
             assert!(matches!(reader.line(), Err(CallError::Lost(_))));
         }
+    }
+
+    #[test]
+    fn the_buffer_grows_with_what_comes() {
+        let frame = vec![b'x'; 3 * RAW_BYTES];
+        let stream = [b"short\n".as_slice(), &frame, b"after\n"].concat();
+        let mut reader = FrameReader::new(Trickle { bytes: &stream, step: usize::MAX });
+        assert_eq!(reader.line().unwrap(), b"short");
+        assert_eq!(reader.buffer.len(), FIRST_BYTES);
+        let mut seen = 0;
+        let mut count = |piece: &[u8]| {
+            seen += piece.len();
+            Ok(())
+        };
+        reader.raw(frame.len() as u64, &mut count).unwrap();
+        assert_eq!((seen, reader.buffer.len()), (frame.len(), RAW_BYTES));
+        assert_eq!(reader.line().unwrap(), b"after");
     }
 
     #[test]

@@ -62,13 +62,18 @@ fn open_lock(path: &Path) -> Result<File, ConnectError> {
     open.map_err(|source| ConnectError::Socket { socket: path.to_owned(), source })
 }
 
-fn program(options: &Options<'_>) -> PathBuf {
+/// Program of the daemon: `$HEARTH_DAEMON`, else `hearthd` beside the current program, else on the `PATH`.
+pub fn daemon_program() -> PathBuf {
     let beside = || {
         let path = std::env::current_exe().ok()?.with_file_name("hearthd");
         path.is_file().then_some(path)
     };
-    let told = options.daemon.clone().or_else(|| std::env::var_os("HEARTH_DAEMON").map(PathBuf::from));
+    let told = std::env::var_os("HEARTH_DAEMON").map(PathBuf::from);
     told.or_else(beside).unwrap_or_else(|| PathBuf::from("hearthd"))
+}
+
+fn program(options: &Options<'_>) -> PathBuf {
+    options.daemon.clone().unwrap_or_else(daemon_program)
 }
 
 /// Runs the daemon, which leaves this client's session by itself: it must not become the leader of a

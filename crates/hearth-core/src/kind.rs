@@ -1,4 +1,7 @@
 //! What a directory entry is.
+//!
+//! One closed set for every file system; its order is the order of `sort: type`. The words are the same
+//! in queries, in JSON and on the command line, and the type bits of a Unix mode are read in one place.
 
 /// Kind of a directory entry. `Stream` is a named data stream of NTFS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

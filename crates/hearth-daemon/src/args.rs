@@ -1,4 +1,7 @@
 //! The command line of `hearthd`: four flags, none of which takes a value.
+//!
+//! So few that a parser of arguments would be more than they are. Everything else is configured by the
+//! file and the environment; an argument that is not known is refused, never ignored.
 
 use crate::exit::Failure;
 use std::ffi::OsString;

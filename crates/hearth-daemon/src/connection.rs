@@ -1,4 +1,7 @@
 //! What the threads of the daemon share about one connection: what it sends and what it runs.
+//!
+//! A request is registered from its line to its reply, and gets exactly one reply, whoever is first to
+//! give it: the thread that ran it, or a cancellation while it waited. Locks are held for moments only.
 
 use crate::outgoing::Outgoing;
 use crate::ticket::{Progressing, Ticket};

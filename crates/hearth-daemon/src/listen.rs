@@ -1,4 +1,7 @@
 //! The socket: taking its place, accepting clients, turning strangers and the surplus away.
+//!
+//! Only the daemon's own user and root get past here, and never more clients at once than the
+//! configured number; whoever is turned away is told why. A failed accept delays the next, and ends nothing.
 
 use crate::exit::Failure;
 use crate::server::Server;

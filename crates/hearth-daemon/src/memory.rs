@@ -1,5 +1,10 @@
-//! The allocator's settings, and what the process takes of the machine's memory.
+//! The allocator's settings, returning freed memory, and what the process takes of the machine's.
+//!
+//! Building an index takes several times what it keeps, so freed pages go back to the kernel: after about a
+//! second by themselves, at once after a build. All dealings with the allocator's interface are here.
 
+use std::ffi::CStr;
+use std::ptr;
 use tikv_jemalloc_ctl::{epoch, stats};
 
 /// Read by jemalloc before `main`: a thread of its own returns freed pages after about a second, so
@@ -8,6 +13,26 @@ use tikv_jemalloc_ctl::{epoch, stats};
 // reference to a static array is exactly that, and nobody else defines the symbol.
 #[unsafe(export_name = "malloc_conf")]
 static MALLOC_CONF: &[u8; 60] = b"background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0\0";
+
+/// `arena.<i>.purge` for the index that means all arenas (`MALLCTL_ARENAS_ALL` of jemalloc's header).
+const PURGE_ALL: &CStr = c"arena.4096.purge";
+
+/// Returns the free pages of every arena to the kernel now. May be called from any thread; takes the time
+/// that the kernel needs to unmap them.
+pub(crate) fn release() {
+    let status = purge();
+    if status != 0 {
+        tracing::warn!("free memory stays with the allocator for now (status {status})");
+    }
+}
+
+/// Zero, or an error number.
+fn purge() -> i32 {
+    let none = ptr::null_mut();
+    // SAFETY: the name ends in NUL, and jemalloc wants null pointers for a control that neither reads
+    // nor writes a value.
+    unsafe { tikv_jemalloc_sys::mallctl(PURGE_ALL.as_ptr(), none, ptr::null_mut(), none, 0) }
+}
 
 /// Memory of this process. What could not be read is `None`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,6 +76,17 @@ mod tests {
             (decay, tikv_jemalloc_ctl::raw::read(b"opt.background_thread\0").unwrap())
         };
         assert_eq!((decay, background), (1000, true));
+    }
+
+    #[test]
+    fn freed_memory_leaves_the_process_at_once() {
+        const BYTES: u64 = 256 << 20;
+        let kept = vec![1u8; BYTES as usize];
+        let before = rss().unwrap();
+        drop(kept);
+        assert_eq!(purge(), 0);
+        let after = rss().unwrap();
+        assert!(after + BYTES / 2 < before, "{before} → {after}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::lanes::Lanes;
 use crate::listen;
 use crate::lock::DaemonLock;
 use crate::log::{self, LogFile, Target};
+use crate::memory;
 use crate::server::{Server, Stop};
 use crate::session;
 use hearth_protocol::Places;
@@ -134,8 +135,8 @@ fn listener(places: &Places) -> Result<UnixListener, Failure> {
 }
 
 fn server(places: Places, config: Config, borrowed: bool) -> Result<Arc<Server>, Failure> {
-    let service =
-        Service::open(config.clone(), &places.state).map_err(|error| Failure::cannot("start", error))?;
+    let service = Service::open_with(config.clone(), &places.state, Some(Arc::new(memory::release)));
+    let service = service.map_err(|error| Failure::cannot("start", error))?;
     let lanes = Lanes::start().map_err(|error| Failure::cannot("start threads", error))?;
     Ok(Arc::new(Server {
         service,

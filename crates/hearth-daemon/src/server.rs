@@ -1,4 +1,7 @@
 //! What every connection shares: the service, the lanes, counters, and the wish to stop.
+//!
+//! Nothing here changes after the start but the counters and the wish, which is made once and never
+//! taken back. A connection counts from its admission until its session has ended.
 
 use crate::lanes::Lanes;
 use hearth_protocol::Places;

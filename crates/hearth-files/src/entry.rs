@@ -1,4 +1,8 @@
 //! One directory entry's metadata, and the raw rows that a scan hands to the index builder.
+//!
+//! These types are the seam between the sources of a volume (a walk, a change feed) and the index, so
+//! neither side knows the other. Names are raw bytes without NUL and without `/`; a row's place in a chunk
+//! means nothing, only its folder number and its name do.
 
 use hearth_core::{EntryKind, NO_TIME, UnixNanos};
 

@@ -1,4 +1,7 @@
 //! Which fields of an entry a client wants.
+//!
+//! One table gives each field its name in JSON and its place in a row; sets of them are a few bits, so
+//! that rendering asks without searching. Fields marked "only on request" cost the daemon extra work.
 
 use serde::{Deserialize, Serialize};
 

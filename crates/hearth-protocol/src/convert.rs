@@ -9,8 +9,7 @@ use crate::columns::Column;
 use crate::error::{Code, RpcError};
 use crate::limits::{DU_DEPTH, REPORT_ROWS, WITHIN_PATHS};
 use crate::params::{DuBy, DuParams, DupesParams, Encoding, FindParams, StatsBy, StatsParams};
-use hearth_service::ServiceError;
-use hearth_service::api;
+use hearth_service::{Explain, ExplainStep, ServiceError, api};
 use serde_json::{Value, json};
 
 impl FindParams {
@@ -126,7 +125,7 @@ fn metas(sources: Vec<api::SourceMeta>) -> Vec<answer::SourceMeta> {
 
 impl From<api::FindSummary> for answer::Summary {
     fn from(summary: api::FindSummary) -> Self {
-        let explain = |(source, explain): (String, hearth_files::engine::Explain)| answer::Explain {
+        let explain = |(source, explain): (String, Explain)| answer::Explain {
             source,
             accelerator: explain.accelerator,
             candidates: explain.candidates,
@@ -144,7 +143,7 @@ impl From<api::FindSummary> for answer::Summary {
     }
 }
 
-fn explain_step(step: hearth_files::engine::ExplainStep) -> answer::ExplainStep {
+fn explain_step(step: ExplainStep) -> answer::ExplainStep {
     answer::ExplainStep { what: step.what, out: step.out, micros: step.micros }
 }
 

@@ -1,4 +1,7 @@
 //! An entry of a file system, as a row of an answer: what a client reads, what a daemon renders.
+//!
+//! Two shapes of the same fields, because the two sides need different things: owned and tolerant of
+//! absent fields for reading, borrowed and complete for writing. Bytes that are not UTF-8 travel as base64.
 
 use crate::bytes::B64;
 use hearth_core::EntryKind;

@@ -34,6 +34,9 @@ mod walk;
 
 pub use config::{Config, ConfigError};
 pub use error::{Overlap, ServiceError};
+// What answers hold of the index below, so that faces need no arrow past this crate.
+pub use hearth_files::engine::{Explain, ExplainStep};
+pub use hearth_files::index::{Body, RowId};
 pub use lifecycle::MemoryHook;
 
 use catalogue::Catalogue;

@@ -84,6 +84,8 @@ impl Lifecycle {
         let outcome = catch_unwind(AssertUnwindSafe(|| self.scan_and_build(&shard, &run)));
         shard.source.run.store(None);
         drop(run.drain_chunks());
+        // It holds the body that is about to be replaced, which must be gone when memory is given back.
+        drop(shard);
         let outcome = outcome.unwrap_or_else(|panic| Err(Failure::Failed(describe_panic(&*panic))));
         let next = match outcome {
             Ok((published, scanned)) => self.publish(id, published, scanned, again),

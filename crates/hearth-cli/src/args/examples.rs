@@ -1,4 +1,7 @@
 //! Examples shown at the end of `--help`. Each line is a command that works as it stands.
+//!
+//! One text per command, apart from the options they explain: the definitions of the commands refer to
+//! them, so that help and manual page show the same. Nothing is filled in at run time.
 
 pub(crate) const HEARTH: &str = "\
 Examples:

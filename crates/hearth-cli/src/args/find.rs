@@ -1,4 +1,8 @@
 //! Options of `find`, and the query options that `dupes` and `stats` share with it.
+//!
+//! What the query language has its own rules for (sizes, times, owners) stays text here: it becomes a
+//! term, and the daemon's parser, the only one, judges it. `find` can be parsed alone, so that a search
+//! does not pay for the definitions of all other commands.
 
 use super::{ColorArgs, FileKind, ReachArgs, When, examples};
 use clap::{Args, FromArgMatches as _};

@@ -1,4 +1,7 @@
 //! Options of the commands that look after sources and the daemon.
+//!
+//! None of these takes a query. A source is named by its name or its root, as the user typed it: roots
+//! need not be Unicode, and a relative one is made absolute only when the command runs.
 
 use super::{ColorArgs, examples};
 use clap::{Args, Subcommand, ValueEnum};

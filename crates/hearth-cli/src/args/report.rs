@@ -1,4 +1,7 @@
 //! Options of `du`, `dupes` and `stats`.
+//!
+//! These commands answer with a report in place of rows: a table, CSV or JSON Lines, of a length that the
+//! user can set. The options that choose what is counted are those of `find`.
 
 use super::find::QueryArgs;
 use super::{ByteSize, ColorArgs, ReachArgs, StatsKey, examples};

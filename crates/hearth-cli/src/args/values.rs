@@ -1,4 +1,7 @@
 //! Values that options take.
+//!
+//! Sets of words are closed: another word is refused while the arguments are parsed, and the message
+//! lists the possible ones. Sizes are whole bytes, computed in integers, and refused when they overflow.
 
 use clap::ValueEnum;
 

@@ -1,4 +1,7 @@
 //! `hearth config`: every setting, its value, and where it comes from.
+//!
+//! The daemon is asked, not the file: shown is what is in force, defaults and environment included.
+//! Only the place of the file (`--path`) is told without a daemon.
 
 use crate::args::operate::ConfigArgs;
 use crate::console::Console;

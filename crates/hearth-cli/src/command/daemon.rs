@@ -1,4 +1,8 @@
 //! `hearth daemon run|start|stop|restart|logs`.
+//!
+//! `run` turns this process into the daemon; the others reach it over its socket, whoever started it.
+//! `stop` returns when the process has ended, not when it agreed to, so that what follows (`restart`,
+//! an update) never meets the old one.
 
 use crate::args::operate::{DaemonAction, DaemonArgs};
 use crate::console::Console;
@@ -6,12 +10,12 @@ use crate::exit::{Done, Outcome};
 use crate::failure::{Failure, Stop};
 use crate::logs;
 use crate::reach::{connect, connect_if_running, places, refused};
+use hearth_client::daemon_program;
 use hearth_protocol::Code;
 use hearth_protocol::RpcError;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
 use std::process::Command;
 
 /// How long a daemon may take to end, seconds.
@@ -43,15 +47,6 @@ fn be_the_daemon() -> Outcome {
     let error = Command::new(&program).arg("--foreground").exec();
     let failure = Failure::io(&format!("cannot run {}", program.display()), &error);
     Err(failure.hint("install hearthd beside hearth or on the PATH, or name it in HEARTH_DAEMON").into())
-}
-
-/// `$HEARTH_DAEMON`, else `hearthd` beside this program, else on the `PATH`.
-fn daemon_program() -> PathBuf {
-    let beside = || {
-        std::env::current_exe().ok().map(|own| own.with_file_name("hearthd")).filter(|path| path.is_file())
-    };
-    let told = std::env::var_os("HEARTH_DAEMON").map(PathBuf::from);
-    told.or_else(beside).unwrap_or_else(|| PathBuf::from("hearthd"))
 }
 
 fn start(console: &mut Console) -> Outcome {

@@ -1,4 +1,7 @@
 //! `hearth du`: the biggest folders.
+//!
+//! The daemon reads the totals of its index, so nothing on disk is walked; text, CSV and JSON Lines
+//! are three views of the same rows. Names are quoted only where a terminal reads them.
 
 use super::{cwd, tell_quality};
 use crate::args::report::DuArgs;

@@ -1,4 +1,8 @@
 //! `hearth dupes`: files of equal content.
+//!
+//! The daemon reads the candidates, which can take long: progress is shown meanwhile, and the time
+//! limit is the longest there is unless the user sets one. What the reading left out, by its budget or by an
+//! error, is told after the groups.
 
 use super::{cwd, tell_quality};
 use crate::args::report::DupesArgs;

@@ -1,4 +1,8 @@
 //! One file per command: arguments to requests, answers to output.
+//!
+//! A command builds a request, asks the daemon and hands what comes back to the printer; it returns an
+//! outcome and never ends the process. Here are the way from arguments to commands, and what several
+//! commands say alike: how good an answer is, and numbers in tables.
 
 mod config;
 mod daemon;

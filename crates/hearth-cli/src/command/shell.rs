@@ -1,4 +1,7 @@
 //! `hearth completions` and `hearth man`, made from the same definition as the parser.
+//!
+//! So they cannot fall behind the options there are. Neither needs a daemon, and both print to the
+//! standard output only: where the files belong is the packager's business.
 
 use crate::args::Cli;
 use crate::args::operate::CompletionsArgs;

@@ -1,4 +1,7 @@
 //! `hearth add`, `forget`, `list`, `refresh`: the registered sources.
+//!
+//! The daemon has a current folder of its own, so relative paths are made absolute here. Kinds of sources
+//! that this build cannot index are refused in words, never taken for another kind.
 
 use super::cwd;
 use crate::args::operate::{AddArgs, ForgetArgs, ListArgs, RefreshArgs, SourceKind};

@@ -1,4 +1,7 @@
 //! `hearth stats`: counts and bytes per group.
+//!
+//! Groups, their order and the total come from the daemon; here they become a table, CSV or JSON
+//! Lines. What all groups come to goes to the notes, so that the table on standard output holds groups only.
 
 use super::{cwd, tell_quality};
 use crate::args::StatsKey;

@@ -1,4 +1,7 @@
 //! `hearth status`: the daemon and every source.
+//!
+//! All numbers of one look come from one answer of the daemon; `--watch` looks again every second over
+//! the same connection. JSON passes every field on, the table shows those a person needs.
 
 use crate::args::operate::StatusArgs;
 use crate::console::Console;

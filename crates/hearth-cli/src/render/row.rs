@@ -1,4 +1,7 @@
 //! One directory entry of an answer, as the output forms read it.
+//!
+//! All forms read this one borrowed shape, so that a row costs no allocation. A column that was not
+//! asked for reads as zero: forms name the columns they need before the request is sent.
 
 use hearth_core::{EntryKind, UnixNanos};
 use hearth_protocol::Entry;

@@ -1,4 +1,7 @@
 //! Turns rows into bytes in the chosen form.
+//!
+//! Form and look are fixed for a whole answer, and with them the columns that are asked of the daemon.
+//! Names are raw bytes unless the look quotes them; CSV never does, being data for programs.
 
 use super::colors::{Colors, paint};
 use super::row::split;

@@ -8,7 +8,6 @@ use crate::dispatch::{Plan, later, reply};
 use crate::lanes::Lane;
 use crate::ticket::Call;
 use hearth_core::limits::REQUEST_TIMEOUT_MAX_MS;
-use hearth_files::index::{Body, RowId};
 use hearth_protocol::answer::Summary;
 use hearth_protocol::convert::TREE_COLUMNS;
 use hearth_protocol::entry::{EntryView, TotalsView};
@@ -18,6 +17,7 @@ use hearth_protocol::params::{Encoding, FindParams};
 use hearth_protocol::render::{Frames, append_entry};
 use hearth_protocol::{Columns, RpcError};
 use hearth_service::api::{RowSink, Rows, SinkClosed};
+use hearth_service::{Body, RowId};
 
 /// Rows whose paths are rendered between two looks at the size of the frame.
 const PATH_BATCH: usize = 1024;

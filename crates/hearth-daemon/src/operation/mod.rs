@@ -1,4 +1,7 @@
 //! The operations of the protocol: parameters in, one call of the service, answer out.
+//!
+//! Parameters are checked while the line is read; the work itself goes to a lane, chosen by how long it
+//! may take. What operations share is here: sending rows, sources that must exist, waiting for scans.
 
 pub(crate) mod find;
 pub(crate) mod process;

@@ -1,4 +1,7 @@
 //! `hello`, `status`, `config`, `shutdown`: the daemon itself.
+//!
+//! All but `status` are answered while their line is read; `status`, which asks the service and the kernel,
+//! goes through the fast lane. The limits that `hello` names are the ones that are enforced.
 
 use crate::dispatch::{Context, Plan, later, now, reply};
 use crate::lanes::Lane;

@@ -1,4 +1,7 @@
 //! `du`, `stats`, `dupes`: answers that are complete before their first row is sent.
+//!
+//! The service returns them whole, within the limits of a report; they leave in frames like the rows of
+//! `find`, so that no message grows with the answer. Progress is sent only to a client that keeps reading.
 
 use super::lane_of;
 use crate::dispatch::{Context, Plan, later, reply};

@@ -137,19 +137,26 @@ fn more_requests_than_may_run_wait_for_their_turn() {
     }
 }
 
-#[test]
-fn a_client_that_stops_reading_holds_up_only_itself() {
-    let house = House::with_a_large_tree();
+/// Exports that nobody reads: two hold the threads of the bulk lane, the third waits for one.
+fn stuck_exports(house: &House) -> [Wire; 3] {
     let stuck = [(); 3].map(|()| {
         let mut wire = house.wire();
         wire.ask(1, "find", &json!({}));
         wire
     });
     let mut other = house.wire();
-    wait_for("the export to stand still", || {
+    wait_for("the exports to stand still", || {
         other.ask(1, "status", &json!({}));
         other.reply(Some(1))["result"]["daemon"]["bulk_waiting"] == json!(1)
     });
+    stuck
+}
+
+#[test]
+fn a_client_that_stops_reading_holds_up_only_itself() {
+    let house = House::with_a_large_tree();
+    let stuck = stuck_exports(&house);
+    let mut other = house.wire();
     let before = house.client().status().unwrap().daemon.rss_bytes.unwrap();
     for id in 2..200 {
         other.ask(id, "find", &json!({"query": "name-00007", "limit": 10}));
@@ -190,10 +197,11 @@ fn a_stuck_client_that_reads_again_gets_everything() {
 #[test]
 fn an_id_in_use_is_refused() {
     let house = House::with_a_large_tree();
+    let _stuck = stuck_exports(&house);
     let mut wire = house.wire();
     wire.ask(1, "find", &json!({}));
     wire.ask(1, "find", &json!({}));
-    // The export of the first cannot have ended: nobody has read it.
+    // The first has no thread to run on.
     assert_eq!(wire.error(Some(1)), -32600);
 }
 

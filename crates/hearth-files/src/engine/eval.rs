@@ -57,7 +57,8 @@ impl<'a> Eye<'a> {
 
     /// As [`Eye::name_id`], the folded form being known already.
     pub(crate) fn name_with_folded(&mut self, node: &Node, id: u32, folded: &[u8]) -> bool {
-        let raw = if self.raw_wanted { self.body.base.names.raw(id, &mut self.raw) } else { folded };
+        let names = &self.body.base.names;
+        let raw = if self.raw_wanted { names.raw_beside(id, folded, &mut self.raw) } else { folded };
         name_node(node, NameText { folded, raw }, &mut self.caches)
     }
 

@@ -254,8 +254,8 @@ fn in_other_order(
     let size = page_size(find).unwrap_or(usize::MAX);
     let mut top = TopK::new(&order, size);
     top.merge(extras.iter().map(|&row| (order.primary(row), row)).collect());
-    let by_zones = if size > 0 && size <= 1 << 16 { select.top_by_zones(&order, size)? } else { None };
-    let matched = match by_zones {
+    let best = if size > 0 && size <= 1 << 16 { best_rows(select, &order, size)? } else { None };
+    let matched = match best {
         Some(kept) => {
             top.merge(kept);
             find.total.then(|| select.count()).transpose()?
@@ -274,6 +274,16 @@ fn in_other_order(
     select.trace.step("rows ordered", 0);
     let _ = delivery.push(&top.into_rows());
     Ok(matched.map(|matched| matched + extras.len() as u64))
+}
+
+/// The first rows of an order that an accelerator serves, if one does.
+fn best_rows(
+    select: &mut Select<'_>,
+    order: &Order<'_>,
+    size: usize,
+) -> Result<Option<Vec<order::Keyed>>, EngineError> {
+    let by_name = select.top_by_name(order, size)?;
+    Ok(if by_name.is_some() { by_name } else { select.top_by_zones(order, size)? })
 }
 
 fn keyed(scope: &Scope<'_>, order: &Order<'_>, rows: &[RowId], threshold: i64) -> Vec<order::Keyed> {

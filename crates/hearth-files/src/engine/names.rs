@@ -42,7 +42,7 @@ pub(crate) fn matching_names(
     };
     let needle = single_literal(node);
     let extensions = extension_numbers(&scope.body.base.names, node);
-    let verify = |run: &Range<u32>| -> Result<Vec<u32>, Cancelled> {
+    let verify = &|run: &Range<u32>| -> Result<Vec<u32>, Cancelled> {
         scope.cancel.check()?;
         let mut ids = Vec::new();
         match (&needle, &extensions) {
@@ -53,11 +53,29 @@ pub(crate) fn matching_names(
         Ok(ids)
     };
     let parts: Vec<Vec<u32>> = if runs.iter().map(ExactSizeIterator::len).sum::<usize>() <= ALONE {
-        runs.iter().map(verify).collect::<Result<_, _>>()?
+        verify_runs(&scope.body.base.names, &runs, verify)?
     } else {
-        scope.pool.install(|| runs.par_iter().with_min_len(16).map(verify).collect::<Result<_, _>>())?
+        let parts = runs.par_chunks(64).map(|runs| verify_runs(&scope.body.base.names, runs, verify));
+        scope.pool.install(|| parts.collect::<Result<Vec<_>, _>>())?.concat()
     };
     Ok(NameMatches { ids: parts.concat() })
+}
+
+/// Asks for the memory of several short runs at once before they are verified.
+fn verify_runs<E>(
+    names: &NameDict,
+    runs: &[Range<u32>],
+    verify: impl Fn(&Range<u32>) -> Result<Vec<u32>, E>,
+) -> Result<Vec<Vec<u32>>, E> {
+    const TOGETHER: usize = 16;
+    let mut found = Vec::with_capacity(runs.len());
+    for group in runs.chunks(TOGETHER) {
+        group.iter().for_each(|run| names.touch_block(run.start));
+        for run in group {
+            found.push(verify(run)?);
+        }
+    }
+    Ok(found)
 }
 
 /// For a condition on the extension alone: the numbers of the extensions that meet it.
@@ -121,12 +139,11 @@ fn single_literal(node: &Node) -> Option<Needle> {
 
 /// Rows of the names in the base.
 pub(crate) fn count_rows(scope: &Scope<'_>, ids: &[u32]) -> u64 {
-    const ALONE: usize = 2048;
-    let count = |ids: &[u32]| {
-        let mut cursor = PostingCursor::new(&scope.body.base);
-        ids.iter().map(|&id| cursor.postings(id).len() as u64).sum::<u64>()
-    };
-    if ids.len() <= ALONE { count(ids) } else { scope.pool.install(|| ids.par_chunks(16 * 1024).map(count).sum()) }
+    let count = |ids: &[u32]| ids.iter().map(|&id| scope.body.base.rows_of(id)).sum::<u64>();
+    if ids.len() <= 64 * 1024 {
+        return count(ids);
+    }
+    scope.pool.install(|| ids.par_chunks(16 * 1024).map(count).sum())
 }
 
 /// Finds the postings of ascending names quickly where they lie close together.

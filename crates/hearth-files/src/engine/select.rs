@@ -10,7 +10,7 @@ use super::paths::{RowRanges, in_ranges, intersection};
 use super::program::{Node, RowTest};
 use super::trace::Trace;
 use super::{Cancelled, Scope};
-use crate::index::{BlockSet, RowId, TEXT_ROWS, ZONE_ROWS};
+use crate::index::{BlockSet, RowId, TEXT_ROWS, ZONE_ROWS, partition};
 use crate::query::{NumberField, SortField, TimeField};
 use rayon::prelude::*;
 use std::collections::BinaryHeap;
@@ -19,11 +19,15 @@ use std::ops::{ControlFlow, Range};
 /// Rows of one unit of parallel work.
 const MORSEL: u32 = 32 * ZONE_ROWS as u32;
 /// Most rows that a page looks at before the names are matched instead.
-const PROBE_ROWS: u64 = 256 * 1024;
+const PROBE_ROWS: u64 = 1024 * 1024;
+/// Most rows looked at in name order before the order is made by sorting.
+const NAME_ORDER_ROWS: u64 = 256 * 1024;
+/// With a condition on rows: candidate blocks up to which names are verified one by one.
+const FEW_BLOCKS: usize = 4096;
+/// Blocks of names whose memory is asked for at once.
+const TOGETHER: usize = 16;
 /// Up to this many rows are verified on the calling thread.
 const SMALL_BATCH: usize = 8192;
-/// Rough cost of verifying one block of names, in rows looked at by a probe.
-const BLOCK_COST: u64 = 16;
 
 /// See the module.
 pub(crate) struct Select<'a> {
@@ -63,6 +67,13 @@ impl<'a> Select<'a> {
         {
             return Ok(page);
         }
+        if self.scope.program.name.is_none() {
+            return self.page_by_batches(want);
+        }
+        let few = self.blocks.as_ref().is_some_and(|blocks| blocks.count() <= FEW_BLOCKS);
+        if few || self.scope.program.row.is_none() {
+            return self.page_by_names(want);
+        }
         if self.match_names()? && !self.postings_are_many() {
             self.page_by_postings(want)
         } else {
@@ -74,12 +85,24 @@ impl<'a> Select<'a> {
     /// cheaper than the rows that a page is expected to take.
     fn patience(&self, want: usize) -> Option<u64> {
         let base = &self.scope.body.base;
-        let Some(blocks) = &self.blocks else { return Some(PROBE_ROWS) };
-        let blocks = blocks.count() as u64;
+        if self.scope.program.name.is_none() {
+            return Some(PROBE_ROWS / 4);
+        }
+        let blocks = self.blocks.as_ref().map_or(base.names.blocks() as usize, BlockSet::count) as u64;
         // Each candidate block is taken to hold one match, with as many rows as names have.
         let matches = blocks * u64::from(base.len) / base.names.len().max(1) as u64;
         let expected = want as u64 * u64::from(base.len) / matches.max(1);
-        (expected < blocks * BLOCK_COST).then_some((expected * 16).clamp(PROBE_ROWS / 4, PROBE_ROWS))
+        // What the names cost, in rows looked at; as much again may be lost on trying.
+        let alternative = blocks + blocks / 2 + 8192;
+        (expected < alternative).then_some(alternative.min(PROBE_ROWS))
+    }
+
+    /// Rows in path order within which a page is expected, if matches are spread evenly.
+    fn expected_span(&self, want: usize) -> RowId {
+        let base = &self.scope.body.base;
+        let blocks = self.blocks.as_ref().map_or(base.names.blocks() as usize, BlockSet::count) as u64;
+        let matches = (blocks * u64::from(base.len) / base.names.len().max(1) as u64).max(1);
+        (want as u64 * u64::from(base.len) * 2 / matches).clamp(4096, u64::from(RowId::MAX)) as RowId
     }
 
     fn page_by_batches(&mut self, want: usize) -> Result<Page, Cancelled> {
@@ -93,14 +116,83 @@ impl<'a> Select<'a> {
         Ok(Page { rows: found, exhaustive })
     }
 
+    /// Verifies only names that have a row among the first, in growing spans until a page is full.
+    fn page_by_names(&mut self, want: usize) -> Result<Page, Cancelled> {
+        self.trace.accelerator("names by grams, first rows by name");
+        let start = self.ranges.first().map_or(0, |range| range.start);
+        let last = self.ranges.last().map_or(0, |range| range.end);
+        let mut span = self.expected_span(want);
+        loop {
+            let end = start.saturating_add(span).min(last);
+            let first = self.rows_before(end, want + 1)?;
+            if first.rows.len() > want || end == last {
+                return Ok(first.into_page(want));
+            }
+            span = span.saturating_mul(4);
+        }
+    }
+
+    /// The first `capacity` matching rows before `end`.
+    fn rows_before(&mut self, end: RowId, capacity: usize) -> Result<FirstRows, Cancelled> {
+        let base = &self.scope.body.base;
+        let node = self.scope.program.name.as_ref().expect("only called with a name condition");
+        let (mut eye, mut first) = (self.eye(), FirstRows { capacity, rows: Vec::new(), end });
+        let (mut verified, mut matched) = (0u64, 0u64);
+        let all = BlockSet::all(if self.blocks.is_some() { 0 } else { base.names.blocks() });
+        let mut blocks = self.blocks.as_ref().unwrap_or(&all).iter().enumerate();
+        loop {
+            // Looked up together, read together: one wait for memory instead of one per block.
+            let mut group = [(0u32, 0u32); TOGETHER];
+            let mut taken = 0;
+            for (count, block) in blocks.by_ref().take(TOGETHER) {
+                if count % 4096 == 0 {
+                    self.scope.cancel.check()?;
+                }
+                group[taken] = (block, base.names_before(base.names.block_ids(block), first.end));
+                taken += 1;
+            }
+            if taken == 0 {
+                break;
+            }
+            let group = &group[..taken];
+            group.iter().filter(|(_, may)| *may != 0).for_each(|&(block, _)| base.names.touch_block(block));
+            for &(block, may) in group.iter().filter(|(_, may)| *may != 0) {
+                verified += u64::from(may.count_ones());
+                let start = base.names.block_ids(block).start;
+                base.names.for_each_in_block(block, |id, folded| {
+                    if may >> (id - start) & 1 == 1 && eye.name_with_folded(node, id, folded) {
+                        matched += 1;
+                        self.first_rows_of_name(id, &mut eye, &mut first);
+                    }
+                });
+            }
+        }
+        self.trace.candidates(verified);
+        self.trace.step("names that match and may be on the page", matched);
+        Ok(first)
+    }
+
+    fn first_rows_of_name(&self, id: u32, eye: &mut Eye<'_>, first: &mut FirstRows) {
+        let base = &self.scope.body.base;
+        let mut postings = base.postings(id);
+        if let Some(range) = self.ranges.first() {
+            postings.start = partition(postings.clone(), |at| base.posting(at) < range.start);
+        }
+        let whole = self.all_rows_in_range();
+        let mut left = first.capacity;
+        for row in postings.map(|at| base.posting(at)) {
+            if row >= first.end || left == 0 {
+                return;
+            }
+            if (whole || in_ranges(&self.ranges, row)) && self.verify_row(eye, row) {
+                first.push(row);
+                left -= 1;
+            }
+        }
+    }
+
     fn page_by_postings(&mut self, want: usize) -> Result<Page, Cancelled> {
         self.trace.accelerator("names by grams, rows by name");
-        if self.scope.program.row.is_none() && self.scope.untouched && self.all_rows_in_range() {
-            let mut rows = self.first_rows_of_names(want + 1);
-            let exhaustive = rows.len() <= want;
-            rows.truncate(want);
-            return Ok(Page { rows, exhaustive });
-        }
         let mut rows = self.rows_of_names()?;
         rows.sort_unstable();
         let mut eye = self.eye();
@@ -140,7 +232,9 @@ impl<'a> Select<'a> {
     fn postings_are_many(&self) -> bool {
         let base = &self.scope.body.base;
         let rows_per_name = base.len as usize / base.names.len().max(1) + 1;
-        self.names.as_ref().is_none_or(|names| names.ids.len() * rows_per_name > (base.len as usize / 24).max(4096))
+        self.names
+            .as_ref()
+            .is_none_or(|names| names.ids.len() * rows_per_name > (base.len as usize / 24).max(4096))
     }
 
     /// Base rows inside the ranges that have a matching name, in no order.
@@ -160,28 +254,6 @@ impl<'a> Select<'a> {
         self.trace.step("rows of those names", rows.len() as u64);
         self.trace.candidates(rows.len() as u64);
         Ok(rows)
-    }
-
-    /// The first `want` base rows that have a matching name, in order, where nothing else is asked.
-    /// Postings ascend, so most of a frequent name's are never read.
-    fn first_rows_of_names(&mut self, want: usize) -> Vec<RowId> {
-        let names = self.names.as_ref().expect("names were matched");
-        let base = &self.scope.body.base;
-        let mut cursor = PostingCursor::new(base);
-        let mut rows = Vec::with_capacity(want * 2 + 64);
-        let mut worst = RowId::MAX;
-        for &id in &names.ids {
-            let postings = cursor.postings(id).map(|at| base.posting(at));
-            rows.extend(postings.take_while(|&row| row < worst).take(want));
-            if rows.len() >= want * 2 + 32 {
-                rows.select_nth_unstable(want - 1);
-                rows.truncate(want);
-                worst = rows[want - 1];
-            }
-        }
-        rows.sort_unstable();
-        self.trace.step("first rows of those names", rows.len() as u64);
-        rows
     }
 
     fn all_rows_in_range(&self) -> bool {
@@ -402,6 +474,48 @@ impl<'a> Select<'a> {
         Ok(Some(top.into_kept()))
     }
 
+    /// Rows that hold the first `k` under an order that begins with the name, found by walking the
+    /// dictionary. `None` if too few of the rows looked at matched.
+    pub(crate) fn top_by_name(
+        &mut self,
+        order: &Order<'_>,
+        k: usize,
+    ) -> Result<Option<Vec<Keyed>>, Cancelled> {
+        let Some(first) = order.first().filter(|first| first.field == SortField::Name) else {
+            return Ok(None);
+        };
+        let base = &self.scope.body.base;
+        let names = base.names.len() as u32;
+        let whole = self.all_rows_in_range();
+        let (mut eye, mut found, mut looked) = (self.eye(), Vec::new(), 0u64);
+        for step in 0..names {
+            let id = if first.descending { names - 1 - step } else { step };
+            if found.len() >= k {
+                break;
+            }
+            if looked + u64::from(step) > NAME_ORDER_ROWS {
+                self.trace.step("rows in name order, too few matched", found.len() as u64);
+                return Ok(None);
+            }
+            let named =
+                self.blocks.as_ref().is_none_or(|blocks| blocks.contains(id / crate::index::BLOCK_NAMES));
+            if !named || !self.scope.program.name.as_ref().is_none_or(|node| eye.name_id(node, id)) {
+                continue;
+            }
+            // All rows of the last name: its ties are ordered by the other keys.
+            for row in base.postings(id).map(|at| base.posting(at)) {
+                looked += 1;
+                if (whole || in_ranges(&self.ranges, row)) && self.verify_row(&mut eye, row) {
+                    found.push((order.primary(row), row));
+                }
+            }
+        }
+        self.trace.accelerator("names in order");
+        self.trace.candidates(looked);
+        self.trace.step("rows in name order", found.len() as u64);
+        Ok(Some(found))
+    }
+
     /// Matching rows that are not at a base place, in path order.
     pub(crate) fn extras(&mut self) -> Result<Vec<RowId>, Cancelled> {
         if self.scope.untouched {
@@ -443,6 +557,32 @@ impl<'a> Select<'a> {
             .map(|added| body.base.len + added)
             .filter(|&row| body.added(row).is_some())
             .collect()
+    }
+}
+
+/// The smallest rows seen so far.
+struct FirstRows {
+    capacity: usize,
+    rows: Vec<RowId>,
+    /// Rows from here on are not among the smallest.
+    end: RowId,
+}
+
+impl FirstRows {
+    fn push(&mut self, row: RowId) {
+        self.rows.push(row);
+        if self.rows.len() >= self.capacity + self.capacity / 2 + 32 {
+            self.rows.select_nth_unstable(self.capacity - 1);
+            self.rows.truncate(self.capacity);
+            self.end = self.rows[self.capacity - 1];
+        }
+    }
+
+    fn into_page(mut self, want: usize) -> Page {
+        self.rows.sort_unstable();
+        let exhaustive = self.rows.len() <= want;
+        self.rows.truncate(want);
+        Page { rows: self.rows, exhaustive }
     }
 }
 

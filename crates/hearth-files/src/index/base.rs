@@ -77,6 +77,10 @@ pub(crate) struct Base {
     /// Unary code of the names' row counts: a one for each name, then a zero for each of its rows.
     /// A name may have none (its rows were left out of the build).
     pub(crate) name_starts: Bits,
+    /// Name id → its first row, or `len` if it has none.
+    pub(crate) first_rows: Box<[u32]>,
+    /// Name id → number of its rows, saturated at 255.
+    pub(crate) row_counts: Box<[u8]>,
     pub(crate) is_dir: Bits,
     pub(crate) dirs: DirColumns,
     pub(crate) columns: RowColumns,
@@ -144,6 +148,20 @@ impl Base {
         let mark = self.name_starts.select1(name);
         let next = self.name_starts.next_one(mark + 1).unwrap_or(self.len as usize + self.names.len());
         mark - name..next - name - 1
+    }
+
+    /// Number of rows of a name.
+    pub(crate) fn rows_of(&self, name: u32) -> u64 {
+        match self.row_counts[name as usize] {
+            u8::MAX => self.postings(name).len() as u64,
+            count => u64::from(count),
+        }
+    }
+
+    /// Which of a block's names have their first row before `end`, as bits by place in the block.
+    pub(crate) fn names_before(&self, ids: Range<u32>, end: RowId) -> u32 {
+        let firsts = &self.first_rows[ids.start as usize..ids.end as usize];
+        firsts.iter().rev().fold(0, |bits, &first| bits << 1 | u32::from(first < end))
     }
 
     pub(crate) fn posting(&self, at: usize) -> RowId {
@@ -291,6 +309,8 @@ impl Base {
             ("grams", self.grams.heap_bytes()),
             ("row to name", self.name_of.heap_bytes()),
             ("name to rows", self.rows_by_name.heap_bytes() + self.name_starts.heap_bytes()),
+            ("name to first row", self.first_rows.heap_bytes()),
+            ("rows per name", self.row_counts.heap_bytes()),
             ("folder marks", self.is_dir.heap_bytes()),
             ("folder columns", dir_bytes.iter().sum::<usize>() + totals.iter().sum::<usize>()),
             ("size", columns.size.heap_bytes()),

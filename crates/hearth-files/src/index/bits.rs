@@ -254,12 +254,6 @@ impl Bits {
         self.len
     }
 
-    /// How many ones.
-    #[inline]
-    pub(crate) fn count_ones(&self) -> usize {
-        self.ones
-    }
-
     /// Whether bit `index` is one.
     #[inline]
     pub(crate) fn get(&self, index: usize) -> bool {
@@ -277,7 +271,7 @@ impl Bits {
         ones + ones_below(self.step_words(step * STEP_WORDS), index % STEP_BITS)
     }
 
-    /// Position of the one that has `k` ones before it; `k` must be below [`count_ones`](Self::count_ones).
+    /// Position of the one that has `k` ones before it; there must be such a one.
     #[inline]
     pub(crate) fn select1(&self, k: usize) -> usize {
         assert!(k < self.ones, "one {k} of {}", self.ones);
@@ -580,7 +574,7 @@ mod tests {
                 }
             }
             prop_assert_eq!(bits.rank1(model.len()), ones);
-            prop_assert_eq!(bits.count_ones(), ones);
+            prop_assert_eq!(bits.ones, ones);
             let mut next = None;
             for at in (0..model.len()).rev() {
                 next = if model[at] { Some(at) } else { next };

@@ -186,7 +186,7 @@ fn assemble(
         });
     });
     cancel.check()?;
-    let (rows_by_name, name_starts) = by_name.expect("the scope ran it");
+    let Postings { rows_by_name, name_starts, first_rows, row_counts } = by_name.expect("the scope ran it");
     let ids: Vec<u32> = rows.iter().map(|row| row.name).collect();
     let mut hard_links: Vec<(u64, u32)> = rows
         .iter()
@@ -203,6 +203,8 @@ fn assemble(
         grams,
         rows_by_name,
         name_starts,
+        first_rows,
+        row_counts,
         is_dir: Bits::from_positions(len as usize, layout.dir_row.iter().map(|&row| row as usize)),
         dirs: dirs.expect("the scope ran it"),
         columns: columns.expect("the scope ran it"),
@@ -210,7 +212,15 @@ fn assemble(
     })
 }
 
-fn name_postings(rows: &[Placed<'_>], names: usize) -> (PackedInts, Bits) {
+/// The inverse of the name column.
+struct Postings {
+    rows_by_name: PackedInts,
+    name_starts: Bits,
+    first_rows: Box<[u32]>,
+    row_counts: Box<[u8]>,
+}
+
+fn name_postings(rows: &[Placed<'_>], names: usize) -> Postings {
     let mut starts = vec![0u32; names + 1];
     for row in rows {
         starts[row.name as usize + 1] += 1;
@@ -220,14 +230,20 @@ fn name_postings(rows: &[Placed<'_>], names: usize) -> (PackedInts, Bits) {
     }
     let width = u64::BITS - (rows.len() as u64).leading_zeros();
     let mut by_name = PackedBuilder::new(width as u8, rows.len());
+    let mut first_rows = vec![rows.len() as u32; names];
     let mut next = starts.clone();
     for (at, row) in rows.iter().enumerate() {
+        let first = &mut first_rows[row.name as usize];
+        *first = (*first).min(at as u32);
         let slot = &mut next[row.name as usize];
         by_name.set(*slot as usize, at as u64);
         *slot += 1;
     }
-    let marks = Bits::with_select(rows.len() + names, (0..names).map(|name| starts[name] as usize + name));
-    (by_name.finish(), marks)
+    let row_counts =
+        starts.windows(2).map(|pair| u8::try_from(pair[1] - pair[0]).unwrap_or(u8::MAX)).collect();
+    let name_starts =
+        Bits::with_select(rows.len() + names, (0..names).map(|name| starts[name] as usize + name));
+    Postings { rows_by_name: by_name.finish(), name_starts, first_rows: first_rows.into(), row_counts }
 }
 
 fn dir_columns(layout: &Layout<'_>) -> DirColumns {

@@ -14,16 +14,14 @@
 //! Codes of 64 bits are always offsets.
 
 mod encode;
-mod unpack;
 
 use self::encode::Encoder;
-use self::unpack::UNPACK;
 use super::bits::{load_u64, low_mask};
 use hearth_core::{HeapSize, NO_TIME};
 use std::ops::Range;
 
 /// Rows of one block.
-pub(crate) const BLOCK_ROWS: usize = 128;
+const BLOCK_ROWS: usize = 128;
 
 /// Bytes of one exception: its row, its value.
 const EXCEPTION_BYTES: usize = 9;
@@ -83,16 +81,6 @@ impl Block {
         code.wrapping_add(self.specials()) > low_mask(self.width())
     }
 
-    /// The offsets that a block's codes stand for.
-    fn values(self, codes: &[u64; BLOCK_ROWS], out: &mut [i64; BLOCK_ROWS]) {
-        let (base, scale) = (self.base, self.scale());
-        if scale == 1 {
-            out.iter_mut().zip(codes).for_each(|(out, &code)| *out = base.wrapping_add(code as i64));
-        } else {
-            out.iter_mut().zip(codes).for_each(|(out, &code)| *out = self.value(code));
-        }
-    }
-
     /// The offset that a code stands for.
     #[inline]
     fn value(self, code: u64) -> i64 {
@@ -117,7 +105,7 @@ impl Column {
     }
 
     /// Compresses `values`, each block as it is or as differences from `reference` (at least as long),
-    /// whichever is smaller. Such a column is read with the methods that take the reference.
+    /// whichever is smaller. Such a column is read with [`get_relative`](Self::get_relative).
     pub(crate) fn build_relative(values: &[i64], reference: &[i64]) -> Self {
         let mut encoder = Encoder::new(values.len());
         let references = reference[..values.len()].chunks(BLOCK_ROWS);
@@ -127,13 +115,7 @@ impl Column {
         encoder.finish(values.len())
     }
 
-    /// How many rows.
-    #[inline]
-    pub(crate) fn len(&self) -> usize {
-        self.len
-    }
-
-    /// The value of `row`, which must be below [`len`](Self::len), of a column built without reference.
+    /// The value of `row`, which there must be, of a column built without reference.
     #[inline]
     pub(crate) fn get(&self, row: usize) -> i64 {
         self.get_relative(row, || unreachable!("a relative column is read without its reference"))
@@ -154,67 +136,6 @@ impl Column {
         }
         let value = block.value(code);
         if block.has(RELATIVE) { reference().wrapping_add(value) } else { value }
-    }
-
-    /// Decodes a block into the front of `out`, of a column built without reference; answers how many rows it has.
-    pub(crate) fn block_into(&self, block: usize, out: &mut [i64; BLOCK_ROWS]) -> usize {
-        self.block_into_relative(block, out, |_| {
-            unreachable!("a relative column is read without its reference")
-        })
-    }
-
-    /// Decodes a block of any column. `reference` fills the front of its argument with the references of the
-    /// block's rows and is called only if the block needs them.
-    pub(crate) fn block_into_relative(
-        &self,
-        block: usize,
-        out: &mut [i64; BLOCK_ROWS],
-        reference: impl FnOnce(&mut [i64; BLOCK_ROWS]),
-    ) -> usize {
-        let rows = BLOCK_ROWS.min(self.len - block * BLOCK_ROWS);
-        let block = self.blocks[block];
-        let mut codes = [0; BLOCK_ROWS];
-        UNPACK[usize::from(block.width())](&self.bytes[block.start()..], &mut codes);
-        block.values(&codes, out);
-        if block.has(RELATIVE) {
-            let mut references = [0; BLOCK_ROWS];
-            reference(&mut references);
-            out.iter_mut().zip(&references).for_each(|(value, add)| *value = value.wrapping_add(*add));
-        }
-        if block.specials() > 0 {
-            self.patch(block, &codes, out);
-        }
-        rows
-    }
-
-    /// Calls `visit` with every row of `range` and its value, in order; for columns built without reference.
-    pub(crate) fn for_each(&self, range: Range<usize>, mut visit: impl FnMut(usize, i64)) {
-        assert!(range.end <= self.len, "range end {} of {}", range.end, self.len);
-        let mut values = [0; BLOCK_ROWS];
-        let mut row = range.start;
-        while row < range.end {
-            let block = row / BLOCK_ROWS;
-            let first = block * BLOCK_ROWS;
-            let end = range.end.min(first + self.block_into(block, &mut values));
-            for (row, &value) in (row..end).zip(&values[row - first..end - first]) {
-                visit(row, value);
-            }
-            row = end;
-        }
-    }
-
-    /// Puts the rows with special codes right.
-    fn patch(&self, block: Block, codes: &[u64; BLOCK_ROWS], out: &mut [i64; BLOCK_ROWS]) {
-        if block.has(HAS_NO_TIME) {
-            let no_time = low_mask(block.width()) + 1 - block.specials();
-            for (value, &code) in out.iter_mut().zip(codes) {
-                *value = if code == no_time { NO_TIME } else { *value };
-            }
-        }
-        let (rows, values) = self.exceptions(block);
-        for (&row, value) in rows.iter().zip(values.chunks_exact(8)) {
-            out[usize::from(row)] = load_u64(value, 0) as i64;
-        }
     }
 
     /// The value of a row whose code is special; `None` if the code is an offset after all (width 0).
@@ -327,23 +248,15 @@ mod tests {
     }
 
     fn check(column: &Column, values: &[i64], reference: Option<&[i64]>) {
-        assert_eq!(column.len(), values.len());
+        assert_eq!(column.len, values.len());
         for (row, &value) in values.iter().enumerate() {
             let of_row = || reference.expect("no relative block without reference")[row];
             assert_eq!(column.get_relative(row, of_row), value, "row {row}");
         }
-        for (block, expected) in values.chunks(BLOCK_ROWS).enumerate() {
-            let mut out = [0; BLOCK_ROWS];
-            let rows = column.block_into_relative(block, &mut out, |references| {
-                let all = &reference.expect("no relative block without reference")[block * BLOCK_ROWS..];
-                references[..expected.len()].copy_from_slice(&all[..expected.len()]);
-            });
-            assert_eq!(&out[..rows], expected, "block {block}");
-        }
     }
 
     fn bits_per_row(column: &Column) -> f64 {
-        column.heap_bytes() as f64 * 8.0 / column.len() as f64
+        column.heap_bytes() as f64 * 8.0 / column.len as f64
     }
 
     /// A cheap source of numbers that look random.
@@ -380,15 +293,6 @@ mod tests {
             }
             check(&Column::build_relative(&values, &reference), &values, Some(&reference));
             check(&Column::build_relative(&pairs, &reference), &pairs, Some(&reference));
-        }
-
-        #[test]
-        fn ranges_are_visited_in_order(values in values(), start in 0usize..500, end in 0usize..500) {
-            let (start, end) = (start.min(values.len()), end.min(values.len()));
-            let mut seen = Vec::new();
-            Column::build(&values).for_each(start..end, |row, value| seen.push((row, value)));
-            let expected: Vec<_> = (start..end).map(|row| (row, values[row])).collect();
-            prop_assert_eq!(seen, expected);
         }
 
         #[test]

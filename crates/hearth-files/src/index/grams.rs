@@ -1,6 +1,6 @@
 //! The gram index: which blocks of names can hold a literal.
 //!
-//! Every three-byte window of `NUL name NUL` is a gram; per gram the index knows the blocks of 64 names
+//! Every three-byte window of `NUL name NUL` is a gram; per gram the index knows the blocks of names
 //! that hold it, as a bitmap where they are many, as a coded list where they are few. The NUL bytes make
 //! beginnings and ends of names part of grams, so anchored literals are narrowed down too.
 //!
@@ -16,13 +16,13 @@ mod tests;
 
 pub(crate) use blocks::BlockSet;
 
-use super::names::{NameDict, Needle};
 use alphabet::Alphabet;
 use hearth_core::HeapSize;
 
 /// Marks, in a directory start, a gram that has a bitmap.
 const DENSE: u32 = 1 << 31;
-/// Bytes of a coded list that take as long to read as one block takes to scan.
+/// Bytes of a coded list that are worth reading to rule out one block: about what it takes to find the
+/// block's text in memory and to scan it. Bounds the work, never the answer.
 const BLOCK_SCAN_BYTES: usize = 24;
 
 /// A folded literal that a name must hold.
@@ -36,17 +36,7 @@ pub(crate) struct GramLiteral<'a> {
     pub(crate) anchored_end: bool,
 }
 
-impl<'a> GramLiteral<'a> {
-    /// A literal anywhere in the name.
-    pub(crate) fn inside(bytes: &'a [u8]) -> Self {
-        GramLiteral { bytes, anchored_start: false, anchored_end: false }
-    }
-
-    /// The literal prepared for scanning.
-    pub(crate) fn needle(&self) -> Needle {
-        Needle::new(self.bytes, self.anchored_start, self.anchored_end)
-    }
-
+impl GramLiteral<'_> {
     /// The text whose windows are the literal's grams.
     fn text(&self) -> Vec<u8> {
         let mut text = Vec::with_capacity(self.bytes.len() + 2);
@@ -85,13 +75,6 @@ impl Posting<'_> {
             Posting::Bitmap { count, .. } => (true, *count as usize),
         }
     }
-
-    fn count(&self) -> usize {
-        match self {
-            Posting::List(bytes) => postings::count(bytes),
-            Posting::Bitmap { count, .. } => *count as usize,
-        }
-    }
 }
 
 impl GramIndex {
@@ -108,16 +91,6 @@ impl GramIndex {
             None => BlockSet::all(self.blocks),
             Some((&Posting::List(bytes), rest)) => self.narrow_list(bytes, rest),
             Some((&Posting::Bitmap { words, .. }, rest)) => self.narrow_bitmap(words, rest),
-        }
-    }
-
-    /// Number of blocks of the literal's rarest gram; all blocks if it has no gram.
-    pub(crate) fn estimate(&self, literal: &GramLiteral<'_>) -> usize {
-        match self.postings_of(std::slice::from_ref(literal)) {
-            None => 0,
-            Some(postings) => {
-                postings.iter().min_by_key(|p| p.cost()).map_or(self.blocks as usize, Posting::count)
-            }
         }
     }
 
@@ -173,11 +146,6 @@ impl GramIndex {
             }
         }
         BlockSet::from_words(words, self.blocks)
-    }
-
-    /// Number of different grams.
-    pub(crate) fn grams(&self) -> usize {
-        self.directory.as_ref().map_or(0, |directory| directory.thirds.len())
     }
 
     /// Heap bytes by part: directory, lists, bitmaps.
@@ -294,18 +262,5 @@ impl HeapSize for Directory {
     fn heap_bytes(&self) -> usize {
         let alphabet = size_of::<[u16; 256]>();
         alphabet + self.pairs.heap_bytes() + self.thirds.heap_bytes() + self.starts.heap_bytes()
-    }
-}
-
-/// Reports each id whose folded name matches the literal, ascending.
-pub(crate) fn names_containing(
-    dict: &NameDict,
-    grams: &GramIndex,
-    literal: &GramLiteral<'_>,
-    mut found: impl FnMut(u32),
-) {
-    let needle = literal.needle();
-    for blocks in grams.candidates(std::slice::from_ref(literal)).runs() {
-        dict.scan_blocks(blocks, &needle, &mut found);
     }
 }

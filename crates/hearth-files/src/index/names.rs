@@ -2,8 +2,8 @@
 //!
 //! Ids run from 0 in the order of (folded bytes, raw bytes), so exact and prefix lookups are ranges.
 //! The folded text of all names is one blob made for scanning; raw forms are kept only where
-//! they differ, and come back byte for byte, whatever the encoding. Blocks of 64 ids are the unit of
-//! scans and of the gram index. Immutable once built.
+//! they differ, and come back byte for byte, whatever the encoding. Blocks of [`BLOCK`] ids are the
+//! unit of scans and of the gram index. Immutable once built.
 
 mod build;
 mod case;
@@ -70,7 +70,7 @@ impl NameDict {
         self.text.len() as usize
     }
 
-    /// Number of blocks of 64 names, the last one possibly shorter.
+    /// Number of blocks of [`BLOCK`] names, the last one possibly shorter.
     pub(crate) fn blocks(&self) -> u32 {
         self.text.blocks()
     }
@@ -79,12 +79,6 @@ impl NameDict {
     #[inline]
     pub(crate) fn folded(&self, id: u32) -> &[u8] {
         self.text.get(id)
-    }
-
-    /// Whether the raw form of a name differs from its folded form.
-    #[inline]
-    pub(crate) fn differs(&self, id: u32) -> bool {
-        self.case.differs(id)
     }
 
     /// Appends the raw form of a name.
@@ -97,8 +91,14 @@ impl NameDict {
 
     /// Raw form of a name; `buf` is overwritten if it has to be put together.
     pub(crate) fn raw<'a>(&'a self, id: u32, buf: &'a mut Vec<u8>) -> &'a [u8] {
+        if !self.case.differs(id) { self.text.get(id) } else { self.raw_beside(id, &[], buf) }
+    }
+
+    /// As [`Self::raw`] where the folded form is at hand.
+    #[inline]
+    pub(crate) fn raw_beside<'a>(&'a self, id: u32, folded: &'a [u8], buf: &'a mut Vec<u8>) -> &'a [u8] {
         if !self.case.differs(id) {
-            return self.text.get(id);
+            return folded;
         }
         buf.clear();
         self.raw_into(id, buf);
@@ -182,20 +182,16 @@ impl NameDict {
         self.text.blob()
     }
 
-    /// Id of the name at an offset of [`Self::blob`]; the NUL after a name belongs to it.
-    pub(crate) fn id_at(&self, offset: usize) -> u32 {
-        self.text.place_at(offset).id
-    }
-
-    /// Reports each id of a block whose folded name holds the needle, ascending.
-    pub(crate) fn scan_block(&self, block: u32, needle: &Needle, found: impl FnMut(u32)) {
-        self.text.scan(block..block + 1, needle, found);
-    }
-
     /// Reports each id of a range of blocks whose folded name holds the needle, ascending. One search
     /// over the whole range, so long ranges run at memory speed.
     pub(crate) fn scan_blocks(&self, blocks: Range<u32>, needle: &Needle, found: impl FnMut(u32)) {
         self.text.scan(blocks, needle, found);
+    }
+
+    /// Reads a byte of every cache line of a block, so that the lines of several blocks, touched one
+    /// after the other before any of them is scanned, arrive together.
+    pub(crate) fn touch_block(&self, block: u32) {
+        self.text.touch(block);
     }
 
     /// Hands out each name of a block: id and folded form.

@@ -1,4 +1,8 @@
 //! Values of the keys that take words: extensions, kinds, categories, users, attributes, yes and no.
+//!
+//! A list is separated by `;` or `,` and matches if one of its members does. Every value is checked here
+//! and becomes what the index stores (folded extensions, numeric ids), each once; an unknown word is an
+//! error at its first byte.
 
 use super::QueryError;
 use super::ast::{Category, DupeField, EXTENSION_BYTES, Test};

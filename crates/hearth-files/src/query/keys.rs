@@ -1,4 +1,8 @@
 //! The words that may stand before a colon.
+//!
+//! One table names every key, for reading, for messages and for suggestions, so a key cannot be known to
+//! one and not to the others. Case of a key does not count. Letters before a colon that are no key are an
+//! error, never a literal: a mistyped key must not quietly find nothing.
 
 use super::QueryError;
 use super::ast::{NumberField, TimeField};

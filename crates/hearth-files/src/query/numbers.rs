@@ -1,4 +1,7 @@
 //! Numbers and their ranges: sizes with binary units, and plain counts.
+//!
+//! Text becomes a range of `u64` with inclusive bounds, so the engine compares whole numbers and knows no operators.
+//! Units are powers of 1024 whatever their spelling; a range that nothing can be in is an error.
 
 use super::QueryError;
 use super::ast::{NumberField, NumberRange};

@@ -1,4 +1,7 @@
 //! Permission bits as in `find -perm`: octal, or the symbolic form that sets bits.
+//!
+//! A leading `-` asks for all of the bits, `/` for any of them, neither for exactly these. The result is
+//! at most the twelve bits `0o7777`; symbolic operators that take bits away have no meaning here and are refused.
 
 use super::QueryError;
 use super::ast::Perm;

@@ -1,4 +1,7 @@
 //! Sort keys as text: `size:desc,name`.
+//!
+//! A language of its own beside the query, with the same errors: each points at a byte of the text. No
+//! key is given twice; what all keys leave equal is ordered by path, which is the engine's business.
 
 use super::QueryError;
 use super::ast::{SortField, SortKey};

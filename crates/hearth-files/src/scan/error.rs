@@ -1,4 +1,7 @@
 //! Why a scan gave no result.
+//!
+//! A variant per thing that a caller can act on; the system's other refusals keep its words. Only trouble
+//! that ends the whole scan is here: what befalls single entries is counted in the report.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -113,16 +113,16 @@ impl Model {
             size,
             allocated: size.div_ceil(4096) * 4096,
             modified_ns: (1_000_000_000 + wave as i64) * 1_000_000_000
-                + if inode % 3 == 0 { wave as i64 } else { 0 },
-            created_ns: if inode % 4 == 0 {
+                + if inode.is_multiple_of(3) { wave as i64 } else { 0 },
+            created_ns: if inode.is_multiple_of(4) {
                 hearth_core::NO_TIME
             } else {
                 1_000_000_000_000_000_000 + wave as i64
             },
             accessed_ns: 1_100_000_000_000_000_000 + inode as i64,
             inode,
-            mode: kind.type_bits() | if inode % 2 == 0 { 0o644 } else { 0o755 },
-            uid: if inode % 5 == 0 { 1000 } else { 0 },
+            mode: kind.type_bits() | if inode.is_multiple_of(2) { 0o644 } else { 0o755 },
+            uid: if inode.is_multiple_of(5) { 1000 } else { 0 },
             gid: (inode % 3) as u32,
             links: 1,
         }
@@ -257,11 +257,19 @@ impl Model {
         meta.modified_ns += 1_000_000_007;
         let meta = *meta;
         // Both ways in which a feed may say it.
-        if size % 2 == 0 { vec![Change::Put { parent, name, meta }] } else { vec![Change::Meta { meta }] }
+        if size.is_multiple_of(2) {
+            vec![Change::Put { parent, name, meta }]
+        } else {
+            vec![Change::Meta { meta }]
+        }
     }
 
     fn chmod(&mut self, entry: usize, mode: u32) -> Vec<Change> {
-        let inode = if entry % 7 == 0 { ROOT } else { self.place(entry).map_or(ROOT, |(_, _, inode)| inode) };
+        let inode = if entry.is_multiple_of(7) {
+            ROOT
+        } else {
+            self.place(entry).map_or(ROOT, |(_, _, inode)| inode)
+        };
         let meta = self.inodes.get_mut(&inode).unwrap();
         meta.mode = meta.kind().type_bits() | mode & 0o7777;
         vec![Change::Meta { meta: *meta }]

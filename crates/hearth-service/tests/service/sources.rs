@@ -2,12 +2,12 @@
 
 use crate::fixture::{Fixture, ask, patience};
 use hearth_core::CancelToken;
-use hearth_service::api::{FindRequest, Health};
-use hearth_service::{Config, MemoryHook, Overlap, Service, ServiceError};
+use hearth_service::api::{FindRequest, Health, RowSink, Rows, SinkClosed};
+use hearth_service::{Body, Config, MemoryHook, Overlap, Service, ServiceError};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Weak, mpsc};
 use std::time::{Duration, Instant};
 
 fn health(fixture: &Fixture, name: &str) -> Health {
@@ -241,6 +241,36 @@ fn memory_is_offered_back_after_builds_and_forgetting() {
     service.forget(info.name.as_bytes()).unwrap();
     service.shutdown();
     assert!(calls.load(Ordering::Relaxed) >= 2);
+}
+
+/// Keeps a look at the body that answers, without keeping it alive.
+struct Glance(Weak<Body>);
+
+impl RowSink for Glance {
+    fn rows(&mut self, rows: Rows<'_>) -> Result<(), SinkClosed> {
+        self.0 = Arc::downgrade(rows.body);
+        Ok(())
+    }
+}
+
+/// Regression: the attempt itself still held the replaced body when it offered memory back.
+#[test]
+fn a_replaced_body_is_gone_when_memory_is_offered_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let tree = folder.path().canonicalize().unwrap().join("tree");
+    fs::create_dir(&tree).unwrap();
+    let glance = Arc::new(Mutex::new(Glance(Weak::new())));
+    let (tell, told) = mpsc::channel();
+    let looked = Arc::clone(&glance);
+    let hook: MemoryHook = Arc::new(move || _ = tell.send(looked.lock().unwrap().0.upgrade().is_some()));
+    let service = Service::open_with(Config::default(), &folder.path().join("state"), Some(hook)).unwrap();
+    service.add(tree.as_os_str().as_bytes(), None).unwrap();
+    let next = || told.recv_timeout(Duration::from_secs(120)).unwrap();
+    assert!(!next());
+    service.find(&ask("type:dir"), &patience(), &mut *glance.lock().unwrap()).unwrap();
+    assert!(glance.lock().unwrap().0.upgrade().is_some());
+    service.refresh(&[]).unwrap();
+    assert!(!next(), "the first body is still held");
 }
 
 #[test]

@@ -21,11 +21,11 @@ const HOUSE: &[Arrows] = &[
     Arrows { from: "hearth-core", to: &[], optional: &[] },
     Arrows { from: "hearth-files", to: &["hearth-core"], optional: &[] },
     Arrows { from: "hearth-service", to: &["hearth-core", "hearth-files"], optional: &[] },
-    Arrows { from: "hearth-protocol", to: &["hearth-core"], optional: &["hearth-files", "hearth-service"] },
+    Arrows { from: "hearth-protocol", to: &["hearth-core"], optional: &["hearth-service"] },
     Arrows { from: "hearth-client", to: &["hearth-core", "hearth-protocol"], optional: &[] },
     Arrows {
         from: "hearth-daemon",
-        to: &["hearth-core", "hearth-files", "hearth-protocol", "hearth-service"],
+        to: &["hearth-core", "hearth-protocol", "hearth-service"],
         optional: &[],
     },
     Arrows { from: "hearth-cli", to: &["hearth-client", "hearth-core", "hearth-protocol"], optional: &[] },

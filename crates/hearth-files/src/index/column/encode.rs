@@ -68,7 +68,8 @@ impl Encoder {
         self.blocks.push(plan.block(start, outside.len, relative));
     }
 
-    /// Appends all codes, those of rows behind the column's end too: readers unpack whole blocks.
+    /// Appends all codes, those of rows behind the column's end too: a block's exceptions are found by
+    /// its width alone.
     fn pack(&mut self, codes: &[u64; BLOCK_ROWS], width: u8) {
         let start = self.bytes.len();
         let end = start + usize::from(width) * BLOCK_ROWS / 8;

@@ -1,12 +1,13 @@
 //! Sets of blocks: what a gram lookup answers with.
+//!
+//! A bitmap over all blocks of one dictionary, so that uniting and intersecting answers costs a pass over
+//! a few kilobytes whatever is in them. Bits past the last block are always zero.
 
 use hearth_core::HeapSize;
-use std::ops::Range;
 
 /// A set of blocks of one dictionary, one bit each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BlockSet {
-    /// Bits past `blocks` are zero.
     words: Vec<u64>,
     blocks: u32,
 }
@@ -29,11 +30,6 @@ impl BlockSet {
     pub(super) fn from_words(words: Vec<u64>, blocks: u32) -> Self {
         debug_assert_eq!(words.len(), blocks.div_ceil(64) as usize);
         BlockSet { words, blocks }
-    }
-
-    /// Number of blocks of the dictionary, in the set or not.
-    pub(crate) fn blocks(&self) -> u32 {
-        self.blocks
     }
 
     /// The bits, 64 blocks per word, lowest first.
@@ -66,11 +62,6 @@ impl BlockSet {
         self.words.iter().map(|word| word.count_ones() as usize).sum()
     }
 
-    /// Whether no block is in the set.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.words.iter().all(|&word| word == 0)
-    }
-
     /// Adds the blocks of a set of the same dictionary.
     pub(crate) fn union(&mut self, other: &BlockSet) {
         assert_eq!(self.blocks, other.blocks, "sets of different dictionaries");
@@ -86,30 +77,6 @@ impl BlockSet {
     /// The blocks in the set, ascending.
     pub(crate) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         self.words.iter().zip(0u32..).flat_map(|(&word, at)| Ones(word).map(move |bit| at * 64 + bit))
-    }
-
-    /// The blocks in the set as maximal ranges, ascending: for scans that read neighbours as one text.
-    pub(crate) fn runs(&self) -> impl Iterator<Item = Range<u32>> + '_ {
-        let mut next = 0;
-        std::iter::from_fn(move || {
-            let start = self.next_bit(next, 0)?;
-            next = self.next_bit(start, u64::MAX).unwrap_or(self.blocks);
-            Some(start..next)
-        })
-    }
-
-    /// First block from `from` on whose bit differs from the bits of `flip`.
-    fn next_bit(&self, from: u32, flip: u64) -> Option<u32> {
-        let first = from as usize / 64;
-        let mut keep = u64::MAX << (from % 64);
-        for (at, &word) in self.words.iter().enumerate().skip(first) {
-            let bits = (word ^ flip) & keep;
-            if bits != 0 {
-                return Some(at as u32 * 64 + bits.trailing_zeros()).filter(|&block| block < self.blocks);
-            }
-            keep = u64::MAX;
-        }
-        None
     }
 }
 

@@ -28,11 +28,6 @@ impl<'a> ListWriter<'a> {
     }
 }
 
-/// Exact number of members of a coded list.
-pub(super) fn count(list: &[u8]) -> usize {
-    list.iter().filter(|&&byte| byte < 0x80).count()
-}
-
 /// Hands out the members of a coded list, ascending.
 #[inline]
 pub(super) fn for_each(mut list: &[u8], mut each: impl FnMut(u32)) {

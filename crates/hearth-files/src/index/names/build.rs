@@ -1,4 +1,7 @@
 //! Builds a [`NameDict`] from distinct raw names: folds, sorts, then writes the parts.
+//!
+//! Folding and the cutting into pieces run in parallel, only the appending of pieces is serial. Ids are
+//! positions in the final order, whatever the order of the input and the number of threads.
 
 use super::case::{CaseRecords, CaseTable};
 use super::ext::Extensions;

@@ -68,7 +68,7 @@ proptest! {
             let mut out = b"before".to_vec();
             dict.raw_into(id, &mut out);
             prop_assert_eq!(&out[6..], raw.as_slice());
-            prop_assert_eq!(dict.differs(id), folded != raw);
+            prop_assert_eq!(dict.case.differs(id), folded != raw);
         }
     }
 
@@ -136,7 +136,7 @@ proptest! {
         prop_assert_eq!(&got, &naive);
         let mut by_block = Vec::new();
         for block in 0..dict.blocks() {
-            dict.scan_block(block, &Needle::new(&needle, start, end), |id| by_block.push(id));
+            dict.scan_blocks(block..block + 1, &Needle::new(&needle, start, end), |id| by_block.push(id));
         }
         prop_assert_eq!(&by_block, &naive);
     }
@@ -159,7 +159,7 @@ proptest! {
         let mut offset = 1;
         for (id, (folded, _)) in (0u32..).zip(&expect) {
             for at in [offset, offset + folded.len() / 2, offset + folded.len()] {
-                prop_assert_eq!(dict.id_at(at), id);
+                prop_assert_eq!(dict.text.place_at(at).id, id);
             }
             offset += folded.len() + 1;
         }

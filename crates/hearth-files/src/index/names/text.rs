@@ -14,6 +14,7 @@ pub(crate) const BLOCK: u32 = 16;
 
 const GROUP: u32 = 16;
 const GROUPS_PER_BLOCK: u32 = BLOCK / GROUP;
+const _: () = assert!(BLOCK.is_multiple_of(GROUP), "a block begins where a group begins");
 /// Length byte of names of 255 bytes or more.
 const LONG: u8 = u8::MAX;
 /// Names up to this length are copied at a fixed size.
@@ -159,6 +160,14 @@ impl NameText {
     /// Offsets of the text of a range of blocks, both bounding NUL bytes included.
     pub(super) fn block_span(&self, blocks: &Range<u32>) -> Range<usize> {
         self.block_start(blocks.start) - 1..self.block_start(blocks.end)
+    }
+
+    /// Reads a byte of every cache line that a scan of the block will read.
+    pub(super) fn touch(&self, block: u32) {
+        const LINE: usize = 64;
+        let lens = self.lens[(block * BLOCK) as usize];
+        let text = &self.blob[self.block_span(&(block..block + 1))];
+        std::hint::black_box(text.iter().step_by(LINE).fold(lens, |all, byte| all | byte));
     }
 
     /// First id that does not satisfy `before`, which must hold for a prefix of the ids.
