@@ -1,4 +1,7 @@
 //! The sets behind `dupe:name` and `dupe:size`: what occurs more than once in a body.
+//!
+//! Made once per query, over live rows of base and delta, so that testing a row is a look-up. Names
+//! count folded; sizes count once per inode and leave out empty files.
 
 use super::EngineError;
 use crate::fold::fold;

@@ -140,9 +140,9 @@ impl<'a> Eye<'a> {
         self.path.clear();
         if self.body.dir_of(row) == Some(0) {
             if raw {
-                self.path.extend_from_slice(self.body.root())
+                self.path.extend_from_slice(self.body.root());
             } else {
-                fold_into(self.body.root(), &mut self.path)
+                fold_into(self.body.root(), &mut self.path);
             }
             return;
         }
@@ -170,9 +170,9 @@ impl<'a> Eye<'a> {
         let parent = self.body.dir_row(self.body.parent(row));
         self.folded.clear();
         if raw {
-            self.body.name_into(parent, &mut self.folded)
+            self.body.name_into(parent, &mut self.folded);
         } else {
-            self.body.folded_into(parent, &mut self.folded)
+            self.body.folded_into(parent, &mut self.folded);
         }
         matcher.matches(&self.folded, &mut self.caches)
     }

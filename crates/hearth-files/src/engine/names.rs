@@ -121,7 +121,7 @@ fn runs(blocks: impl Iterator<Item = u32>) -> Vec<Range<u32>> {
 /// The text search that alone decides a condition, if there is one.
 fn single_literal(node: &Node) -> Option<Needle> {
     let Node::Name(NameTest::Text { matcher, raw: false, .. }) = node else { return None };
-    match matcher {
+    match &**matcher {
         Matcher::Substring(finder) => Some(Needle::new(finder.needle(), false, false)),
         Matcher::Exact(name) => Some(Needle::new(name, true, true)),
         Matcher::Prefix(prefix) => Some(Needle::new(prefix, true, false)),

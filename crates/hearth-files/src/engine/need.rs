@@ -173,7 +173,7 @@ impl Builder {
 /// The folded letter of a class that holds nothing but cases of one letter.
 fn same_letter(class: &Class) -> Option<char> {
     let Class::Unicode(class) = class else { return None };
-    let letters: usize = class.ranges().iter().map(|range| range.len()).sum();
+    let letters: usize = class.ranges().iter().map(regex_syntax::hir::ClassUnicodeRange::len).sum();
     if letters == 0 || letters > 8 {
         return None;
     }

@@ -79,8 +79,8 @@ fn ext_position(body: &Body, row: RowId) -> i64 {
     if ext.is_empty() {
         return 0;
     }
-    let at = partition(1..names.ext_count() as usize + 1, |id| names.ext_name(id as u32) < ext);
-    let equal = at <= names.ext_count() as usize && names.ext_name(at as u32) == ext;
+    let at = partition(1..names.ext_count() + 1, |id| names.ext_name(id as u32) < ext);
+    let equal = at <= names.ext_count() && names.ext_name(at as u32) == ext;
     if equal { at as i64 * 2 } else { at as i64 * 2 - 1 }
 }
 

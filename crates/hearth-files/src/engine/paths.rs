@@ -78,7 +78,7 @@ impl PathTest {
     }
 
     fn node(ranges: RowRanges, matcher: Matcher, raw: bool) -> Node {
-        Node::Row(RowTest::Path(PathTest { ranges: Some(united(ranges)), matcher, raw }))
+        Node::Row(RowTest::Path(Box::new(PathTest { ranges: Some(united(ranges)), matcher, raw })))
     }
 
     /// The whole path.
@@ -142,9 +142,9 @@ impl Resolver<'_> {
         let id = self.base.name_id(row);
         let mut name = Vec::new();
         if self.raw {
-            self.base.names.raw_into(id, &mut name)
+            self.base.names.raw_into(id, &mut name);
         } else {
-            name.extend_from_slice(self.base.names.folded(id))
+            name.extend_from_slice(self.base.names.folded(id));
         }
         name
     }
@@ -178,7 +178,9 @@ impl Resolver<'_> {
     }
 
     fn trees_with_prefix(&self, components: &[&[u8]]) -> RowRanges {
-        let Some((last, above)) = components.split_last() else { return vec![0..self.base.len] };
+        let Some((last, above)) = components.split_last() else {
+            return std::iter::once(0..self.base.len).collect();
+        };
         let dirs = self.dirs_at(above).into_iter();
         dirs.flat_map(|dir| {
             self.children(dir, last, false).map(|row| row..self.base.after(row)).collect::<Vec<_>>()

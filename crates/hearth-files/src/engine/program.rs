@@ -32,7 +32,7 @@ pub(crate) enum Node {
 #[derive(Debug)]
 pub(crate) enum NameTest {
     Text {
-        matcher: Matcher,
+        matcher: Box<Matcher>,
         raw: bool,
         need: Need,
     },
@@ -54,9 +54,9 @@ pub(crate) enum RowTest {
     Group(Vec<u32>),
     Perm(Perm),
     Below(DirId),
-    Path(PathTest),
+    Path(Box<PathTest>),
     ParentName {
-        matcher: Matcher,
+        matcher: Box<Matcher>,
         raw: bool,
     },
     Empty,
@@ -118,7 +118,7 @@ impl Node {
             Node::Const(_) => 0,
             Node::All(parts) | Node::Any(parts) => parts.iter().map(Node::cost).sum(),
             Node::Not(part) => part.cost(),
-            Node::Name(NameTest::Text { matcher: Matcher::Regex { .. }, .. }) => 60,
+            Node::Name(NameTest::Text { matcher, .. }) if matches!(**matcher, Matcher::Regex { .. }) => 60,
             Node::Name(_) => 30,
             Node::Row(RowTest::Kinds(_) | RowTest::Below(_) | RowTest::Number(NumberField::Size, _)) => 5,
             Node::Row(RowTest::Path(_) | RowTest::Number(NumberField::PathLength, _)) => 300,
@@ -215,7 +215,7 @@ impl Compiler<'_> {
             Test::In(folder) => Ok(below_folder(self.body, folder)),
             Test::Parent(text) => {
                 let (matcher, raw, _) = self.matcher(text, term)?;
-                row(RowTest::ParentName { matcher, raw })
+                row(RowTest::ParentName { matcher: Box::new(matcher), raw })
             }
             Test::Empty => row(RowTest::Empty),
             Test::Dupe(DupeField::Name) => row(RowTest::Dupe(duplicate_names(self.body, self.cancel)?)),
@@ -229,7 +229,7 @@ impl Compiler<'_> {
 
     fn name(&mut self, text: &Text, term: &Term) -> Result<Node, EngineError> {
         let (matcher, raw, need) = self.matcher(text, term)?;
-        Ok(Node::Name(NameTest::Text { matcher, raw, need }))
+        Ok(Node::Name(NameTest::Text { matcher: Box::new(matcher), raw, need }))
     }
 
     fn matcher(&mut self, text: &Text, term: &Term) -> Result<(Matcher, bool, Need), EngineError> {
@@ -277,11 +277,14 @@ impl Compiler<'_> {
             PathPattern::Prefix(prefix) => PathTest::prefix(self.body, &fold_if(prefix), raw),
             PathPattern::Exact(path) => PathTest::exact(self.body, &fold_if(path), raw),
             PathPattern::Regex(pattern) => {
-                Node::Row(RowTest::Path(PathTest::text(self.regex(pattern, raw, term)?, true)))
+                Node::Row(RowTest::Path(Box::new(PathTest::text(self.regex(pattern, raw, term)?, true))))
             }
             PathPattern::Glob(glob) => {
                 let pattern = glob_pattern(glob, GlobScope::Path, term)?;
-                let path = Node::Row(RowTest::Path(PathTest::text(self.regex(&pattern, true, term)?, raw)));
+                let path = Node::Row(RowTest::Path(Box::new(PathTest::text(
+                    self.regex(&pattern, true, term)?,
+                    raw,
+                ))));
                 match self.last_component(glob, raw, term)? {
                     Some(name) => Node::All(vec![name, path]),
                     None => path,

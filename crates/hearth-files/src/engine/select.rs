@@ -318,7 +318,7 @@ impl<'a> Select<'a> {
         let scope = self.scope;
         if self.all_rows_in_range() && scope.program.row.is_none() && scope.body.delta.displaced.is_empty() {
             if scope.program.name.is_none() {
-                return Ok(u64::from(scope.body.base.len) - scope.body.delta.dead.count_ones() as u64);
+                return Ok(u64::from(scope.body.base.len) - scope.body.delta.dead.count_ones());
             }
             self.match_names()?;
             let names = self.names.as_ref().expect("just matched");
@@ -459,8 +459,8 @@ impl<'a> Select<'a> {
             looked += wave.len() as u64 * ZONE_ROWS as u64;
             let threshold = top.threshold();
             let rows = self.in_parallel(wave.par_iter(), |eye, &group| {
-                let span = vec![group * ZONE_ROWS as u32..(group + 1) * ZONE_ROWS as u32];
-                let rows = intersection(&span, &self.ranges).into_iter().flatten();
+                let span = group * ZONE_ROWS as u32..(group + 1) * ZONE_ROWS as u32;
+                let rows = intersection(std::slice::from_ref(&span), &self.ranges).into_iter().flatten();
                 rows.filter(|&row| {
                     order.primary(row) <= threshold && self.passes(eye, bitmap.as_deref(), row)
                 })

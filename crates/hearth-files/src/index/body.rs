@@ -90,7 +90,7 @@ impl Body {
 
     /// Live entries, the root included.
     pub fn entries(&self) -> u64 {
-        u64::from(self.base.len) - self.delta.dead.count_ones() as u64 + self.delta.rows.len() as u64
+        u64::from(self.base.len) - self.delta.dead.count_ones() + self.delta.rows.len() as u64
     }
 
     /// Row of the root.
@@ -370,7 +370,8 @@ impl Body {
         self.folded_into(row, &mut mine);
         other.folded_into(other_row, &mut theirs);
         mine.cmp(&theirs).then_with(|| {
-            (mine.clear(), theirs.clear());
+            mine.clear();
+            theirs.clear();
             self.name_into(row, &mut mine);
             other.name_into(other_row, &mut theirs);
             mine.cmp(&theirs)

@@ -2,7 +2,7 @@
 //!
 //! A key `a.b_c` may stand in the file (table `[a]`, key `b_c`) or in the environment as
 //! `HEARTH_A_B_C`, which wins. The crate reads neither the environment nor the disk here: the
-//! caller hands in the text and a look-up function. A key that is not in [`keys`] and a value that
+//! caller hands in the text and a look-up function. A key that is not in `keys` and a value that
 //! makes no sense are refused, with the place they stand at; nothing is guessed or ignored.
 
 mod keys;
