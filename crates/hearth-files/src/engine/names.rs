@@ -14,6 +14,9 @@ use std::ops::Range;
 /// Up to this many blocks are verified on the calling thread: waking others takes as long.
 const ALONE: usize = 512;
 
+/// Blocks from which on preparing the condition pays.
+const MANY: usize = 8 * 1024;
+
 /// Names that meet a condition, ascending.
 pub(crate) struct NameMatches {
     pub(crate) ids: Vec<u32>,
@@ -55,6 +58,9 @@ pub(crate) fn matching_names(
     let parts: Vec<Vec<u32>> = if runs.iter().map(ExactSizeIterator::len).sum::<usize>() <= ALONE {
         verify_runs(&scope.body.base.names, &runs, verify)?
     } else {
+        if runs.iter().map(ExactSizeIterator::len).sum::<usize>() > MANY {
+            node.prepare_for_many();
+        }
         let parts = runs.par_chunks(64).map(|runs| verify_runs(&scope.body.base.names, runs, verify));
         scope.pool.install(|| parts.collect::<Result<Vec<_>, _>>())?.concat()
     };
@@ -133,7 +139,7 @@ fn single_literal(node: &Node) -> Option<Needle> {
                 _ => None,
             }
         }
-        Matcher::WholeWord(_) | Matcher::Regex { .. } | Matcher::Fuzzy(_) => None,
+        Matcher::WholeWord(_) | Matcher::Regex(_) | Matcher::Fuzzy(_) => None,
     }
 }
 

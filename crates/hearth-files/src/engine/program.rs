@@ -118,12 +118,22 @@ impl Node {
             Node::Const(_) => 0,
             Node::All(parts) | Node::Any(parts) => parts.iter().map(Node::cost).sum(),
             Node::Not(part) => part.cost(),
-            Node::Name(NameTest::Text { matcher, .. }) if matches!(**matcher, Matcher::Regex { .. }) => 60,
+            Node::Name(NameTest::Text { matcher, .. }) if matches!(**matcher, Matcher::Regex(_)) => 60,
             Node::Name(_) => 30,
             Node::Row(RowTest::Kinds(_) | RowTest::Below(_) | RowTest::Number(NumberField::Size, _)) => 5,
             Node::Row(RowTest::Path(_) | RowTest::Number(NumberField::PathLength, _)) => 300,
             Node::Row(RowTest::ParentName { .. }) => 60,
             Node::Row(_) => 10,
+        }
+    }
+
+    /// Prepares the name tests below this node for millions of names.
+    pub(crate) fn prepare_for_many(&self) {
+        match self {
+            Node::Name(NameTest::Text { matcher, .. }) => matcher.prepare_for_many(),
+            Node::All(parts) | Node::Any(parts) => parts.iter().for_each(Node::prepare_for_many),
+            Node::Not(part) => part.prepare_for_many(),
+            Node::Const(_) | Node::Name(_) | Node::Row(_) => {}
         }
     }
 

@@ -24,6 +24,10 @@ const PROBE_ROWS: u64 = 1024 * 1024;
 const NAME_ORDER_ROWS: u64 = 256 * 1024;
 /// With a condition on rows: candidate blocks up to which names are verified one by one.
 const FEW_BLOCKS: usize = 4096;
+/// Rows of one piece of a probe.
+const PROBE_PIECE: u32 = 8192;
+/// Up to this many blocks are looked at on the calling thread.
+const BLOCKS_ALONE: usize = 256;
 /// Blocks of names whose memory is asked for at once.
 const TOGETHER: usize = 16;
 /// Up to this many rows are verified on the calling thread.
@@ -134,41 +138,50 @@ impl<'a> Select<'a> {
 
     /// The first `capacity` matching rows before `end`.
     fn rows_before(&mut self, end: RowId, capacity: usize) -> Result<FirstRows, Cancelled> {
+        let blocks: Vec<u32> = match &self.blocks {
+            Some(blocks) => blocks.iter().collect(),
+            None => (0..self.scope.body.base.names.blocks()).collect(),
+        };
+        let threads = self.scope.pool.current_num_threads();
+        let first = if blocks.len() <= BLOCKS_ALONE || threads == 1 {
+            self.rows_of_blocks(&blocks, end, capacity)?
+        } else {
+            let parts = blocks.par_chunks(blocks.len().div_ceil(threads));
+            let parts = parts.map(|blocks| self.rows_of_blocks(blocks, end, capacity));
+            let parts: Vec<FirstRows> = self.scope.pool.install(|| parts.collect::<Result<_, _>>())?;
+            let mut all = FirstRows { capacity, rows: Vec::new(), end };
+            parts.into_iter().flat_map(|part| part.rows).for_each(|row| all.push(row));
+            all
+        };
+        self.trace.candidates(blocks.len() as u64);
+        self.trace.step("first rows of names in these blocks", first.rows.len() as u64);
+        Ok(first)
+    }
+
+    fn rows_of_blocks(&self, blocks: &[u32], end: RowId, capacity: usize) -> Result<FirstRows, Cancelled> {
         let base = &self.scope.body.base;
         let node = self.scope.program.name.as_ref().expect("only called with a name condition");
         let (mut eye, mut first) = (self.eye(), FirstRows { capacity, rows: Vec::new(), end });
-        let (mut verified, mut matched) = (0u64, 0u64);
-        let all = BlockSet::all(if self.blocks.is_some() { 0 } else { base.names.blocks() });
-        let mut blocks = self.blocks.as_ref().unwrap_or(&all).iter().enumerate();
-        loop {
+        for (count, group) in blocks.chunks(TOGETHER).enumerate() {
+            if count % 256 == 0 {
+                self.scope.cancel.check()?;
+            }
             // Looked up together, read together: one wait for memory instead of one per block.
-            let mut group = [(0u32, 0u32); TOGETHER];
-            let mut taken = 0;
-            for (count, block) in blocks.by_ref().take(TOGETHER) {
-                if count % 4096 == 0 {
-                    self.scope.cancel.check()?;
-                }
-                group[taken] = (block, base.names_before(base.names.block_ids(block), first.end));
-                taken += 1;
+            let mut may = [0u32; TOGETHER];
+            for (may, &block) in may.iter_mut().zip(group) {
+                *may = base.names_before(base.names.block_ids(block), first.end);
             }
-            if taken == 0 {
-                break;
-            }
-            let group = &group[..taken];
-            group.iter().filter(|(_, may)| *may != 0).for_each(|&(block, _)| base.names.touch_block(block));
-            for &(block, may) in group.iter().filter(|(_, may)| *may != 0) {
-                verified += u64::from(may.count_ones());
+            let open = || group.iter().zip(may).filter(|&(_, may)| may != 0);
+            open().for_each(|(&block, _)| base.names.touch_block(block));
+            for (&block, may) in open() {
                 let start = base.names.block_ids(block).start;
                 base.names.for_each_in_block(block, |id, folded| {
                     if may >> (id - start) & 1 == 1 && eye.name_with_folded(node, id, folded) {
-                        matched += 1;
                         self.first_rows_of_name(id, &mut eye, &mut first);
                     }
                 });
             }
         }
-        self.trace.candidates(verified);
-        self.trace.step("names that match and may be on the page", matched);
         Ok(first)
     }
 
@@ -273,29 +286,32 @@ impl<'a> Select<'a> {
 
     /// Looks at the first rows in order. `None` if fewer than `want` of them matched and there are more.
     fn probe(&mut self, want: usize, patience: u64) -> Result<Option<Page>, Cancelled> {
-        let mut eye = self.eye();
+        let ranges = self.ranges.clone();
+        let mut pieces = pieces(&ranges, PROBE_PIECE);
         let (mut found, mut seen) = (Vec::new(), 0u64);
-        for range in self.ranges.clone() {
-            for row in range {
-                if found.len() == want {
-                    self.note_probe(seen, found.len());
-                    return Ok(Some(Page { rows: found, exhaustive: false }));
-                }
-                if seen == patience {
-                    self.trace.step("rows probed in path order, too few matched", found.len() as u64);
-                    return Ok(None);
-                }
-                if seen % 16_384 == 0 {
-                    self.scope.cancel.check()?;
-                }
-                seen += 1;
-                if self.has_name(&mut eye, row) && self.verify_row(&mut eye, row) {
-                    found.push(row);
-                }
+        // The first piece alone often fills a page; only then are other threads worth waking.
+        let mut wave: Vec<Range<RowId>> = pieces.by_ref().take(1).collect();
+        let mut eye = self.eye();
+        found.extend(wave.iter().cloned().flatten().filter(|&row| self.matches_here(&mut eye, row)));
+        while found.len() < want && !wave.is_empty() {
+            seen += wave.iter().map(|piece| piece.len() as u64).sum::<u64>();
+            if seen > patience {
+                self.trace.step("rows probed in path order, too few matched", found.len() as u64);
+                return Ok(None);
             }
+            wave = pieces.by_ref().take(self.scope.pool.current_num_threads()).collect();
+            found.extend(self.in_parallel(wave.par_iter(), |eye, piece: &Range<RowId>| {
+                piece.clone().filter(|&row| self.matches_here(eye, row)).collect()
+            })?);
         }
         self.note_probe(seen, found.len());
-        Ok(Some(Page { rows: found, exhaustive: true }))
+        let exhaustive = pieces.next().is_none() && found.len() <= want;
+        found.truncate(want);
+        Ok(Some(Page { rows: found, exhaustive }))
+    }
+
+    fn matches_here(&self, eye: &mut Eye<'_>, row: RowId) -> bool {
+        self.has_name(eye, row) && self.verify_row(eye, row)
     }
 
     fn note_probe(&mut self, seen: u64, found: usize) {
@@ -584,6 +600,15 @@ impl FirstRows {
         self.rows.truncate(want);
         Page { rows: self.rows, exhaustive }
     }
+}
+
+/// The ranges cut into pieces of at most `size` rows.
+fn pieces(ranges: &[Range<RowId>], size: u32) -> impl Iterator<Item = Range<RowId>> + '_ {
+    let cut = move |range: &Range<RowId>| {
+        let end = range.end;
+        range.clone().step_by(size as usize).map(move |start| start..end.min(start + size))
+    };
+    ranges.iter().flat_map(cut)
 }
 
 fn cut(range: Range<RowId>) -> impl Iterator<Item = Range<RowId>> {

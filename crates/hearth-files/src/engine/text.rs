@@ -5,10 +5,12 @@
 //! Globs made of literals and stars are compared directly; everything else is a linear-time regular
 //! expression. Regular expressions keep their scratch memory in the caller's [`Caches`].
 
-use crate::query::compile_regex;
+use crate::query::{compile_regex, compile_table};
 use memchr::memmem::Finder;
 use regex_automata::Input;
+use regex_automata::dfa::{Automaton, dense};
 use regex_automata::meta::{Cache, Regex};
+use std::sync::OnceLock;
 
 /// Scratch memory of the regular expressions of one program, by slot; one per thread.
 #[derive(Default)]
@@ -20,6 +22,28 @@ impl Caches {
             self.0.resize_with(slot + 1, || None);
         }
         self.0[slot].get_or_insert_with(|| regex.create_cache())
+    }
+}
+
+/// A regular expression; where very many texts are to be searched, as a table as well.
+#[derive(Debug)]
+pub(crate) struct RegexMatcher {
+    regex: Regex,
+    slot: usize,
+    source: String,
+    case_sensitive: bool,
+    table: OnceLock<Option<dense::DFA<Vec<u32>>>>,
+}
+
+impl RegexMatcher {
+    fn matches(&self, text: &[u8], caches: &mut Caches) -> bool {
+        let input = Input::new(text).earliest(true);
+        if let Some(Some(table)) = self.table.get()
+            && let Ok(end) = table.try_search_fwd(&input)
+        {
+            return end.is_some();
+        }
+        self.regex.search_half_with(caches.of(self.slot, &self.regex), &input).is_some()
     }
 }
 
@@ -36,10 +60,7 @@ pub(crate) enum Matcher {
         middle: Vec<Finder<'static>>,
         last: Vec<u8>,
     },
-    Regex {
-        regex: Regex,
-        slot: usize,
-    },
+    Regex(Box<RegexMatcher>),
     /// The needle cut into characters (or invalid bytes).
     Fuzzy(Vec<Vec<u8>>),
 }
@@ -78,7 +99,15 @@ impl Matcher {
     /// A regular expression, found anywhere in the raw text. `slot` must be unique within a program.
     pub(crate) fn regex(pattern: &str, case_sensitive: bool, slot: usize) -> Result<Matcher, String> {
         let regex = compile_regex(pattern, case_sensitive).map_err(|error| error.to_string())?;
-        Ok(Matcher::Regex { regex, slot })
+        let (source, table) = (pattern.to_owned(), OnceLock::new());
+        Ok(Matcher::Regex(Box::new(RegexMatcher { regex, slot, source, case_sensitive, table })))
+    }
+
+    /// Spends a millisecond or so to make millions of searches cheaper.
+    pub(crate) fn prepare_for_many(&self) {
+        if let Matcher::Regex(regex) = self {
+            regex.table.get_or_init(|| compile_table(&regex.source, regex.case_sensitive));
+        }
     }
 
     pub(crate) fn matches(&self, text: &[u8], caches: &mut Caches) -> bool {
@@ -88,9 +117,7 @@ impl Matcher {
             Matcher::Exact(want) => text == want,
             Matcher::Prefix(want) => text.starts_with(want),
             Matcher::Stars { first, middle, last } => matches_stars(text, first, middle, last),
-            Matcher::Regex { regex, slot } => {
-                regex.search_half_with(caches.of(*slot, regex), &Input::new(text).earliest(true)).is_some()
-            }
+            Matcher::Regex(regex) => regex.matches(text, caches),
             Matcher::Fuzzy(pieces) => matches_fuzzy(text, pieces),
         }
     }
@@ -152,4 +179,49 @@ fn word_before(text: &[u8]) -> bool {
 pub(crate) fn char_count(name: &[u8]) -> u64 {
     name.utf8_chunks().map(|chunk| chunk.valid().chars().count() + chunk.invalid().len()).sum::<usize>()
         as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prepared_expression_answers_as_before() {
+        let texts: [&[u8]; 9] = [
+            b"",
+            b"abc1",
+            b"ABC",
+            "größe".as_bytes(),
+            b"\xff\xfe",
+            b"a b",
+            b"foo_bar",
+            "K\u{212a}".as_bytes(),
+            b"aeiou",
+        ];
+        for pattern in [
+            "^[a-z]+[0-9]+$",
+            "[aeiou]{4}",
+            r"\bfoo",
+            "(?i)k{2}",
+            r"\w+$",
+            "",
+            "^.{3}$",
+            r"(?-u:\xFF)",
+            "ß|b$",
+        ] {
+            for case_sensitive in [false, true] {
+                let plain = Matcher::regex(pattern, case_sensitive, 0).expect("a good pattern");
+                let prepared = Matcher::regex(pattern, case_sensitive, 0).expect("a good pattern");
+                prepared.prepare_for_many();
+                for text in texts {
+                    let (mut one, mut other) = (Caches::default(), Caches::default());
+                    assert_eq!(
+                        plain.matches(text, &mut one),
+                        prepared.matches(text, &mut other),
+                        "{pattern} {text:?}"
+                    );
+                }
+            }
+        }
+    }
 }

@@ -28,6 +28,7 @@ pub use glob::{GlobScope, glob_to_regex};
 pub use lexer::quote_term;
 pub use parser::parse;
 pub use regexes::compile_regex;
+pub(crate) use regexes::compile_table;
 pub use sort::parse_sort;
 
 use hearth_core::UnixNanos;

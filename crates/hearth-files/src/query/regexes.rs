@@ -7,7 +7,9 @@ use super::QueryError;
 use super::lexer::Word;
 use crate::fold::is_upper;
 use hearth_core::limits::REGEX_BYTES;
+use regex_automata::dfa::{StartKind, dense};
 use regex_automata::meta::{self, Regex};
+use regex_automata::nfa::thompson;
 use regex_automata::util::syntax;
 use regex_syntax::ast::{self, Ast, ClassSetItem, Visitor};
 use regex_syntax::hir::translate::TranslatorBuilder;
@@ -25,6 +27,23 @@ const SURELY_FITS: usize = REGEX_BYTES / 4;
 pub fn compile_regex(source: &str, case_sensitive: bool) -> Result<Regex, Box<meta::BuildError>> {
     let config = meta::Config::new().utf8_empty(false).nfa_size_limit(Some(REGEX_BYTES));
     Regex::builder().configure(config).syntax(syntax_config(case_sensitive)).build(source).map_err(Box::new)
+}
+
+/// A table-driven form of the same expression for very many short texts, if it is small enough to be
+/// built at once. Its searches may give up (on Unicode word borders, say); the regex then decides.
+pub(crate) fn compile_table(source: &str, case_sensitive: bool) -> Option<dense::DFA<Vec<u32>>> {
+    const BYTES: usize = 512 * 1024;
+    let config = dense::Config::new()
+        .dfa_size_limit(Some(BYTES))
+        .determinize_size_limit(Some(2 * BYTES))
+        .start_kind(StartKind::Unanchored);
+    let nfa = thompson::Config::new().utf8(false).nfa_size_limit(Some(BYTES));
+    dense::Builder::new()
+        .configure(config)
+        .syntax(syntax_config(case_sensitive))
+        .thompson(nfa)
+        .build(source)
+        .ok()
 }
 
 fn syntax_config(case_sensitive: bool) -> syntax::Config {
