@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use std::ops::Range;
 
 /// Up to this many blocks are verified on the calling thread: waking others takes as long.
-const ALONE: usize = 512;
+const ALONE: usize = 2048;
 
 /// Blocks from which on preparing the condition pays.
 const MANY: usize = 8 * 1024;

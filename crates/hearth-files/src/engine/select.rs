@@ -24,10 +24,12 @@ const PROBE_ROWS: u64 = 1024 * 1024;
 const NAME_ORDER_ROWS: u64 = 256 * 1024;
 /// With a condition on rows: candidate blocks up to which names are verified one by one.
 const FEW_BLOCKS: usize = 4096;
-/// Rows of one piece of a probe.
+/// Blocks looked at to guess how many rows match.
+const SAMPLE: usize = 16;
+/// Rows that a probe looks at between two looks at the cancellation token.
 const PROBE_PIECE: u32 = 8192;
 /// Up to this many blocks are looked at on the calling thread.
-const BLOCKS_ALONE: usize = 256;
+const BLOCKS_ALONE: usize = 4096;
 /// Blocks of names whose memory is asked for at once.
 const TOGETHER: usize = 16;
 /// Up to this many rows are verified on the calling thread.
@@ -66,17 +68,19 @@ impl<'a> Select<'a> {
 
     /// Base rows at their place, in order, until `want` are found.
     pub(crate) fn page(&mut self, want: usize) -> Result<Page, Cancelled> {
-        if let Some(patience) = self.patience(want)
+        if self.scope.program.name.is_none() {
+            let probed = self.probe(want, PROBE_ROWS / 4)?;
+            return if let Some(page) = probed { Ok(page) } else { self.page_by_batches(want) };
+        }
+        let expected = self.expected_span(want);
+        if let Some(patience) = self.patience(expected)
             && let Some(page) = self.probe(want, patience)?
         {
             return Ok(page);
         }
-        if self.scope.program.name.is_none() {
-            return self.page_by_batches(want);
-        }
         let few = self.blocks.as_ref().is_some_and(|blocks| blocks.count() <= FEW_BLOCKS);
         if few || self.scope.program.row.is_none() {
-            return self.page_by_names(want);
+            return self.page_by_names(want, expected);
         }
         if self.match_names()? && !self.postings_are_many() {
             self.page_by_postings(want)
@@ -87,26 +91,43 @@ impl<'a> Select<'a> {
 
     /// Rows worth looking at in path order before names are matched; `None` if matching them is
     /// cheaper than the rows that a page is expected to take.
-    fn patience(&self, want: usize) -> Option<u64> {
-        let base = &self.scope.body.base;
-        if self.scope.program.name.is_none() {
-            return Some(PROBE_ROWS / 4);
-        }
-        let blocks = self.blocks.as_ref().map_or(base.names.blocks() as usize, BlockSet::count) as u64;
-        // Each candidate block is taken to hold one match, with as many rows as names have.
-        let matches = blocks * u64::from(base.len) / base.names.len().max(1) as u64;
-        let expected = want as u64 * u64::from(base.len) / matches.max(1);
+    fn patience(&self, expected: u64) -> Option<u64> {
+        let blocks = self.candidate_blocks();
         // What the names cost, in rows looked at; as much again may be lost on trying.
         let alternative = blocks + blocks / 2 + 8192;
         (expected < alternative).then_some(alternative.min(PROBE_ROWS))
     }
 
-    /// Rows in path order within which a page is expected, if matches are spread evenly.
-    fn expected_span(&self, want: usize) -> RowId {
+    fn candidate_blocks(&self) -> u64 {
+        self.blocks.as_ref().map_or(self.scope.body.base.names.blocks() as usize, BlockSet::count) as u64
+    }
+
+    /// Rows in path order that a page is expected to take if matches are spread evenly, judged by
+    /// a sample of the candidate blocks.
+    fn expected_span(&self, want: usize) -> u64 {
         let base = &self.scope.body.base;
-        let blocks = self.blocks.as_ref().map_or(base.names.blocks() as usize, BlockSet::count) as u64;
-        let matches = (blocks * u64::from(base.len) / base.names.len().max(1) as u64).max(1);
-        (want as u64 * u64::from(base.len) * 2 / matches).clamp(4096, u64::from(RowId::MAX)) as RowId
+        let blocks = self.candidate_blocks();
+        if blocks <= SAMPLE as u64 * 4 {
+            return u64::from(base.len);
+        }
+        let step = blocks as usize / SAMPLE;
+        let sample: Vec<u32> = match &self.blocks {
+            Some(blocks) => blocks.iter().skip(step / 2).step_by(step).collect(),
+            None => (0..base.names.blocks()).skip(step / 2).step_by(step).collect(),
+        };
+        sample.iter().for_each(|&block| base.names.touch_block(block));
+        let node = self.scope.program.name.as_ref().expect("only called with a name condition");
+        let (mut eye, mut rows) = (self.eye(), 1u64);
+        for &block in &sample {
+            base.names.for_each_in_block(block, |id, folded| {
+                if eye.name_with_folded(node, id, folded) {
+                    // One very frequent name says little about the others.
+                    rows += base.rows_of(id).min(16);
+                }
+            });
+        }
+        let matches = (rows * blocks / sample.len().max(1) as u64).max(1);
+        want as u64 * u64::from(base.len) / matches
     }
 
     fn page_by_batches(&mut self, want: usize) -> Result<Page, Cancelled> {
@@ -121,11 +142,11 @@ impl<'a> Select<'a> {
     }
 
     /// Verifies only names that have a row among the first, in growing spans until a page is full.
-    fn page_by_names(&mut self, want: usize) -> Result<Page, Cancelled> {
+    fn page_by_names(&mut self, want: usize, expected: u64) -> Result<Page, Cancelled> {
         self.trace.accelerator("names by grams, first rows by name");
         let start = self.ranges.first().map_or(0, |range| range.start);
         let last = self.ranges.last().map_or(0, |range| range.end);
-        let mut span = self.expected_span(want);
+        let mut span = u32::try_from(expected + expected / 2).unwrap_or(RowId::MAX).max(4096);
         loop {
             let end = start.saturating_add(span).min(last);
             let first = self.rows_before(end, want + 1)?;
@@ -285,29 +306,29 @@ impl<'a> Select<'a> {
     }
 
     /// Looks at the first rows in order. `None` if fewer than `want` of them matched and there are more.
+    /// On one thread: waking another takes as long as most probes.
     fn probe(&mut self, want: usize, patience: u64) -> Result<Option<Page>, Cancelled> {
         let ranges = self.ranges.clone();
-        let mut pieces = pieces(&ranges, PROBE_PIECE);
-        let (mut found, mut seen) = (Vec::new(), 0u64);
-        // The first piece alone often fills a page; only then are other threads worth waking.
-        let mut wave: Vec<Range<RowId>> = pieces.by_ref().take(1).collect();
-        let mut eye = self.eye();
-        found.extend(wave.iter().cloned().flatten().filter(|&row| self.matches_here(&mut eye, row)));
-        while found.len() < want && !wave.is_empty() {
-            seen += wave.iter().map(|piece| piece.len() as u64).sum::<u64>();
-            if seen > patience {
-                self.trace.step("rows probed in path order, too few matched", found.len() as u64);
-                return Ok(None);
+        let (mut eye, mut found, mut seen) = (self.eye(), Vec::new(), 0u64);
+        for piece in pieces(&ranges, PROBE_PIECE) {
+            self.scope.cancel.check()?;
+            for row in piece {
+                if found.len() == want {
+                    self.note_probe(seen, found.len());
+                    return Ok(Some(Page { rows: found, exhaustive: false }));
+                }
+                if seen == patience {
+                    self.trace.step("rows probed in path order, too few matched", found.len() as u64);
+                    return Ok(None);
+                }
+                seen += 1;
+                if self.matches_here(&mut eye, row) {
+                    found.push(row);
+                }
             }
-            wave = pieces.by_ref().take(self.scope.pool.current_num_threads()).collect();
-            found.extend(self.in_parallel(wave.par_iter(), |eye, piece: &Range<RowId>| {
-                piece.clone().filter(|&row| self.matches_here(eye, row)).collect()
-            })?);
         }
         self.note_probe(seen, found.len());
-        let exhaustive = pieces.next().is_none() && found.len() <= want;
-        found.truncate(want);
-        Ok(Some(Page { rows: found, exhaustive }))
+        Ok(Some(Page { rows: found, exhaustive: true }))
     }
 
     fn matches_here(&self, eye: &mut Eye<'_>, row: RowId) -> bool {
