@@ -61,7 +61,9 @@ pub(crate) fn matching_names(
         if runs.iter().map(ExactSizeIterator::len).sum::<usize>() > MANY {
             node.prepare_for_many();
         }
-        let parts = runs.par_chunks(64).map(|runs| verify_runs(&scope.body.base.names, runs, verify));
+        // Enough pieces that no thread waits for another's last one.
+        let piece = (runs.len() / 64).clamp(1, 64);
+        let parts = runs.par_chunks(piece).map(|runs| verify_runs(&scope.body.base.names, runs, verify));
         scope.pool.install(|| parts.collect::<Result<Vec<_>, _>>())?.concat()
     };
     Ok(NameMatches { ids: parts.concat() })
