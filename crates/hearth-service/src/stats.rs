@@ -16,7 +16,7 @@ use hearth_core::{CancelToken, EntryKind, NO_TIME, UnixNanos};
 use hearth_files::engine::{self, Find};
 use hearth_files::entry::Meta;
 use hearth_files::fold::fold_into;
-use hearth_files::index::{Body, RowId};
+use hearth_files::index::{Body, RowId, extension};
 use rayon::prelude::*;
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -29,8 +29,6 @@ use std::time::Instant;
 const BATCH_ROWS: usize = 8192;
 /// Group of folders where groups are about files: no name can be this.
 const FOLDERS: &[u8] = b"/";
-/// Longest extension.
-const EXTENSION_BYTES: usize = 32;
 /// Bounds of the age classes, seconds, with their names.
 const AGES: [(i64, &str); 8] = [
     (3600, "last hour"),
@@ -196,16 +194,7 @@ fn tally_extensions(body: &Body, rows: &[RowId], tallies: &mut Tallies<Vec<u8>>)
         folded.clear();
         body.name_into(*row, &mut name);
         fold_into(&name, &mut folded);
-        entry(tallies, extension(&folded)).count(&meta);
-    }
-}
-
-/// Extension of a folded name as `ext:` sees it: 1 to 32 bytes after the last dot, unless the name
-/// begins with that dot. Empty if there is none.
-fn extension(folded: &[u8]) -> &[u8] {
-    match folded.iter().rposition(|byte| *byte == b'.') {
-        Some(dot) if dot > 0 && folded.len() - dot - 1 <= EXTENSION_BYTES => &folded[dot + 1..],
-        _ => b"",
+        entry(tallies, extension(&folded).unwrap_or_default()).count(&meta);
     }
 }
 

@@ -17,14 +17,14 @@ mod paged;
 mod volume;
 
 pub use body::Body;
-pub use names::DictError;
+pub use names::{DictError, extension};
 pub use volume::{Applied, Change, Volume};
 
 pub(crate) use base::{Base, DirId, partition};
 pub(crate) use column::ZONE_ROWS;
 pub(crate) use delta::{NONE, TEXT_ROWS};
 pub(crate) use grams::{BlockSet, GramLiteral};
-pub(crate) use names::{BLOCK as BLOCK_NAMES, NameDict, Needle, extension};
+pub(crate) use names::{BLOCK as BLOCK_NAMES, NameDict, Needle};
 
 use crate::entry::Meta;
 use hearth_core::Cancelled;

@@ -14,7 +14,7 @@ mod sort;
 mod tests;
 mod text;
 
-pub(crate) use ext::extension;
+pub use ext::extension;
 pub(crate) use scan::Needle;
 pub(crate) use text::BLOCK;
 

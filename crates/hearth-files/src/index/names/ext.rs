@@ -22,7 +22,7 @@ const FREQUENT: usize = 254;
 const TASK: u32 = 1 << 15;
 
 /// What follows the last dot of a folded name, if the dot is not its first byte and 1 to 32 bytes follow.
-pub(crate) fn extension(folded: &[u8]) -> Option<&[u8]> {
+pub fn extension(folded: &[u8]) -> Option<&[u8]> {
     let dot = memchr::memrchr(b'.', folded)?;
     let tail = &folded[dot + 1..];
     (dot > 0 && (1..=LONGEST).contains(&tail.len())).then_some(tail)
