@@ -15,6 +15,7 @@ use hearth_protocol::framing::{Event, LineDecoder};
 use hearth_protocol::limits::MESSAGE_BYTES;
 use hearth_protocol::{Code, RpcError};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{RecvFlags, recv};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -149,17 +150,33 @@ impl Session {
         match self.stream.try_read(&mut self.buffer) {
             Ok(0) => self.end(),
             Ok(count) => {
-                let lines = &mut self.lines;
-                self.decoder.push(&self.buffer[..count], |event| {
-                    lines.push_back(match event {
-                        Event::Line(line) => Line::Text(line.to_vec()),
-                        Event::TooLong => Line::TooLong,
-                    });
-                });
+                self.decode(count);
                 Ok(())
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Takes the lines out of the first bytes of the buffer.
+    fn decode(&mut self, count: usize) {
+        let lines = &mut self.lines;
+        self.decoder.push(&self.buffer[..count], |event| {
+            lines.push_back(match event {
+                Event::Line(line) => Line::Text(line.to_vec()),
+                Event::TooLong => Line::TooLong,
+            });
+        });
+    }
+
+    /// Reads what the client had sent already, whether or not the runtime has noticed it yet.
+    fn read_what_is_there(&mut self) {
+        const READS: usize = 16;
+        for _ in 0..READS {
+            match recv(&self.stream, &mut self.buffer[..], RecvFlags::DONTWAIT) {
+                Ok((count, _)) if count > 0 => self.decode(count),
+                _ => return,
+            }
         }
     }
 
@@ -213,6 +230,7 @@ impl Session {
     fn stop(&mut self) -> io::Result<()> {
         self.stopping = Some(Instant::now());
         self.connection.cancel_all();
+        self.read_what_is_there();
         for line in self.lines.drain(..) {
             if let Line::Text(line) = line {
                 dispatch::turn_down(
