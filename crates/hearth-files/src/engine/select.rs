@@ -32,6 +32,8 @@ const PROBE_PIECE: u32 = 8192;
 const BLOCKS_ALONE: usize = 4096;
 /// Blocks of names whose memory is asked for at once.
 const TOGETHER: usize = 16;
+/// Rows of names verified between two looks at the cancellation token.
+const CHECKED_ROWS: usize = 1024;
 /// Up to this many rows are verified on the calling thread.
 const SMALL_BATCH: usize = 8192;
 
@@ -196,17 +198,20 @@ impl<'a> Select<'a> {
             open().for_each(|(&block, _)| base.names.touch_block(block));
             for (&block, may) in open() {
                 let start = base.names.block_ids(block).start;
+                let mut outcome = Ok(());
                 base.names.for_each_in_block(block, |id, folded| {
-                    if may >> (id - start) & 1 == 1 && eye.name_with_folded(node, id, folded) {
-                        self.first_rows_of_name(id, &mut eye, &mut first);
+                    let open = outcome.is_ok() && may >> (id - start) & 1 == 1;
+                    if open && eye.name_with_folded(node, id, folded) {
+                        outcome = self.first_rows_of_name(id, &mut eye, &mut first);
                     }
                 });
+                outcome?;
             }
         }
         Ok(first)
     }
 
-    fn first_rows_of_name(&self, id: u32, eye: &mut Eye<'_>, first: &mut FirstRows) {
+    fn first_rows_of_name(&self, id: u32, eye: &mut Eye<'_>, first: &mut FirstRows) -> Result<(), Cancelled> {
         let base = &self.scope.body.base;
         let mut postings = base.postings(id);
         if let Some(range) = self.ranges.first() {
@@ -214,15 +219,19 @@ impl<'a> Select<'a> {
         }
         let whole = self.all_rows_in_range();
         let mut left = first.capacity;
-        for row in postings.map(|at| base.posting(at)) {
+        for (count, row) in postings.map(|at| base.posting(at)).enumerate() {
             if row >= first.end || left == 0 {
-                return;
+                break;
+            }
+            if count % CHECKED_ROWS == CHECKED_ROWS - 1 {
+                self.scope.cancel.check()?;
             }
             if (whole || in_ranges(&self.ranges, row)) && self.verify_row(eye, row) {
                 first.push(row);
                 left -= 1;
             }
         }
+        Ok(())
     }
 
     fn page_by_postings(&mut self, want: usize) -> Result<Page, Cancelled> {
@@ -541,6 +550,9 @@ impl<'a> Select<'a> {
             }
             // All rows of the last name: its ties are ordered by the other keys.
             for row in base.postings(id).map(|at| base.posting(at)) {
+                if looked % CHECKED_ROWS as u64 == 0 {
+                    self.scope.cancel.check()?;
+                }
                 looked += 1;
                 if (whole || in_ranges(&self.ranges, row)) && self.verify_row(&mut eye, row) {
                     found.push((order.primary(row), row));
