@@ -20,7 +20,12 @@ struct Arrows {
 const HOUSE: &[Arrows] = &[
     Arrows { from: "hearth-core", to: &[], optional: &[] },
     Arrows { from: "hearth-files", to: &["hearth-core"], optional: &[] },
-    Arrows { from: "hearth-service", to: &["hearth-core", "hearth-files"], optional: &[] },
+    Arrows { from: "hearth-residency", to: &[], optional: &[] },
+    Arrows {
+        from: "hearth-service",
+        to: &["hearth-core", "hearth-files", "hearth-residency"],
+        optional: &[],
+    },
     Arrows { from: "hearth-protocol", to: &["hearth-core"], optional: &["hearth-service"] },
     Arrows { from: "hearth-client", to: &["hearth-core", "hearth-protocol"], optional: &[] },
     Arrows {

@@ -1,0 +1,298 @@
+//! How bodies come: an attempt begins, grows, ends, is cancelled, fails, is repeated.
+//!
+//! At most one attempt of a shard is in flight, also while it is being cancelled. What had changed
+//! when it began is covered by its body; what changes later waits for the next attempt.
+
+use crate::axes::{Health, Reason, Tier};
+use crate::changes::ChangeSet;
+use crate::event::{Effect, Failure, Measured, Outcome, ShardId};
+use crate::kernel::Kernel;
+use crate::policy::back_off;
+use crate::shard::{Attempt, Displace, Rank, Shard, Standing, Waiting};
+use crate::{AttemptId, ChangeClass};
+
+impl<B> Kernel<B> {
+    /// Begins the attempt that a shard waits for.
+    pub(crate) fn start(&mut self, id: ShardId, displace: Displace, bytes: u64) {
+        self.attempts_begun += 1;
+        let (attempt, began) = (AttemptId(self.attempts_begun), self.now);
+        let reservation = self.ledger.reserve(bytes);
+        let job = self.change(id, |shard| {
+            let job = shard.job();
+            shard.waiting = None;
+            let covers = shard.pending.take();
+            let standing = Standing::Running;
+            shard.attempt = Some(Attempt { id: attempt, reservation, began, standing, displace, covers });
+            job
+        });
+        let Some(job) = job else { return };
+        self.lanes_used += 1;
+        self.effects.push(Effect::Start { shard: id, attempt, job, reserved_bytes: bytes });
+    }
+
+    /// An attempt in flight needs more (or less) than was set aside.
+    pub(crate) fn grew(&mut self, id: ShardId, attempt: AttemptId, needed: u64) {
+        let Some(running) = self.running(id, attempt) else { return };
+        let (reserved, displace) = (running.reservation.bytes(), running.displace);
+        let more = needed.saturating_sub(reserved);
+        if more > 0 && !self.make_room(id, displace, more) {
+            return self.stop(id, self.over_budget(needed).into());
+        }
+        self.change(id, |shard| {
+            if let Some(attempt) = &mut shard.attempt {
+                attempt.reservation.resize(needed.max(reserved));
+            }
+        });
+    }
+
+    /// An attempt ended.
+    pub(crate) fn ended(&mut self, id: ShardId, attempt: AttemptId, outcome: Outcome<B>) {
+        if self.orphans.remove(&attempt).is_some() {
+            self.lanes_used -= 1;
+            self.room_changed = true;
+            return;
+        }
+        let Some(ended) = self.take_attempt(id, attempt) else { return };
+        match (ended.standing, outcome) {
+            (Standing::Cancelled | Standing::Overdue, _) => self.room_changed = true,
+            (Standing::Running, Outcome::Built { body, measured }) => self.built(id, ended, body, measured),
+            (Standing::Running, Outcome::Failed(reason)) => {
+                self.give_back(id, ended.covers);
+                self.fail(id, Failure::Build(reason));
+            }
+            (Standing::Running, Outcome::Cancelled) => {
+                self.give_back(id, ended.covers);
+                self.fail(id, Failure::Build("stopped".to_owned()));
+            }
+        }
+    }
+
+    /// Takes the attempt that ended off its shard, and with it what is reserved.
+    fn take_attempt(&mut self, id: ShardId, attempt: AttemptId) -> Option<Attempt> {
+        let is = |shard: &Shard| shard.attempt.as_ref().is_some_and(|running| running.id == attempt);
+        self.get(id).filter(|shard| is(shard))?;
+        let ended = self.change(id, |shard| shard.attempt.take())??;
+        if ended.standing != Standing::Overdue {
+            self.lanes_used -= 1;
+        }
+        self.room_changed = true;
+        Some(ended)
+    }
+
+    fn built(&mut self, id: ShardId, attempt: Attempt, body: B, measured: Measured) {
+        let Attempt { reservation, covers, displace, .. } = attempt;
+        drop(reservation);
+        self.learn(id, covers.as_ref(), measured);
+        let Measured { body_bytes, digest_bytes, .. } = measured;
+        self.ledger.take_in(body_bytes, digest_bytes);
+        if !self.make_room(id, displace, 0) {
+            self.ledger.take_out(body_bytes, digest_bytes);
+            self.give_back(id, covers);
+            return self.fail(id, self.over_budget(body_bytes.saturating_add(digest_bytes)).into());
+        }
+        self.publish(id, body, measured);
+    }
+
+    /// The next attempt is expected to take what this one took.
+    fn learn(&mut self, id: ShardId, covers: Option<&ChangeSet>, measured: Measured) {
+        let took = measured.peak_bytes.max(measured.body_bytes.saturating_add(measured.digest_bytes));
+        self.change(id, |shard| {
+            let applied = covers.is_some_and(|changes| changes.class == ChangeClass::Apply);
+            if shard.tier.has_body() && applied {
+                shard.apply_bytes = Some(took);
+            } else {
+                (shard.load_bytes, shard.suspected_bytes) = (took, 0);
+            }
+        });
+    }
+
+    /// Makes a body the shard's, which is accounted for already.
+    fn publish(&mut self, id: ShardId, body: B, measured: Measured) {
+        let Some(shard) = self.get(id) else { return };
+        let (replaces, reason) = (shard.tier.has_body(), arrival(shard));
+        let recovers = shard.failures > 0;
+        self.retain_body(id);
+        let digest_before = self.change(id, |shard| std::mem::take(&mut shard.digest_bytes));
+        self.ledger.drop_digest(digest_before.unwrap_or(0));
+        let now = self.now;
+        let generation = self.change(id, |shard| {
+            (shard.body_bytes, shard.digest_bytes) = (measured.body_bytes, measured.digest_bytes);
+            shard.generation += 1;
+            (shard.failures, shard.hurried_at, shard.last_failure, shard.retry_at) = (0, 0, None, None);
+            shard.last_good = Some(now);
+            if replaces {
+                shard.rebuilds_total += 1;
+            } else {
+                shard.loads_total += 1;
+                shard.promotions_total += u64::from(reason != Reason::Load);
+                shard.idle_since = now;
+            }
+            shard.heat = false;
+            shard.generation
+        });
+        let Some(generation) = generation else { return };
+        self.effects.push(Effect::Publish { shard: id, body, generation });
+        if !replaces {
+            self.move_tier(id, reason);
+        }
+        self.move_health(id, if recovers { Reason::Recovered } else { Reason::Publish });
+        if self.get(id).is_some_and(|shard| shard.pending.is_some()) {
+            self.want(id, Reason::Refresh);
+        }
+    }
+
+    /// The present body of a shard, if there is one, leaves it.
+    pub(crate) fn retain_body(&mut self, id: ShardId) {
+        let (generation, bytes) = match self.get(id) {
+            Some(shard) if shard.tier.has_body() => (shard.generation, shard.body_bytes),
+            _ => return,
+        };
+        self.ledger.retain(id, generation, bytes, self.now);
+        self.change(id, |shard| shard.body_bytes = 0);
+    }
+
+    /// What an attempt that made nothing had covered is open again.
+    pub(crate) fn give_back(&mut self, id: ShardId, covers: Option<ChangeSet>) {
+        let Some(covers) = covers else { return };
+        self.change(id, |shard| merge_pending(shard, covers));
+    }
+
+    /// An attempt failed, or could not begin.
+    pub(crate) fn fail(&mut self, id: ShardId, failure: Failure) {
+        let now = self.now;
+        self.change(id, |shard| {
+            shard.failures = shard.failures.saturating_add(1);
+            shard.retry_at = Some(now + back_off(shard.failures));
+            shard.last_failure = Some(failure);
+            shard.waiting = None;
+        });
+        self.move_health(id, Reason::Failed);
+    }
+
+    /// The attempt in flight takes too long. Its shard goes on without it.
+    pub(crate) fn overdue(&mut self, id: ShardId) {
+        let deadline = self.policy.deadline;
+        let attempt = self.change(id, |shard| {
+            let attempt = shard.attempt.as_mut()?;
+            attempt.standing = Standing::Overdue;
+            Some((attempt.id, attempt.covers.take()))
+        });
+        let Some((attempt, covers)) = attempt.flatten() else { return };
+        self.lanes_used -= 1;
+        self.room_changed = true;
+        self.effects.push(Effect::Cancel { shard: id, attempt });
+        self.give_back(id, covers);
+        self.fail(id, Failure::TimedOut(deadline));
+    }
+
+    /// Stops the attempt in flight, which counts as a failure.
+    pub(crate) fn stop(&mut self, id: ShardId, failure: Failure) {
+        self.cancel(id);
+        self.fail(id, failure);
+    }
+
+    /// Stops the attempt in flight, if one runs, and the wait for one.
+    pub(crate) fn cancel(&mut self, id: ShardId) {
+        let cancelled = self.change(id, |shard| {
+            shard.waiting = None;
+            let attempt = shard.attempt.as_mut().filter(|attempt| attempt.standing == Standing::Running)?;
+            attempt.standing = Standing::Cancelled;
+            Some((attempt.id, attempt.covers.take()))
+        });
+        let Some((attempt, covers)) = cancelled.flatten() else { return };
+        self.effects.push(Effect::Cancel { shard: id, attempt });
+        self.give_back(id, covers);
+    }
+
+    /// A source changed.
+    pub(crate) fn source_changed(&mut self, id: ShardId, changes: ChangeSet) {
+        let Some(shard) = self.get(id) else { return };
+        let loading = shard.attempt.is_some() || shard.waiting.is_some();
+        // Nothing in memory claims to know the source: the next load sees the change by itself.
+        if shard.tier == Tier::Cold && !loading {
+            return;
+        }
+        self.change(id, |shard| merge_pending(shard, changes));
+        let Some(shard) = self.get(id) else { return };
+        match shard.health {
+            Health::Fresh => self.want(id, Reason::Refresh),
+            Health::Failed if shard.tier.has_body() && shard.hurried_at < shard.failures => {
+                self.change(id, |shard| shard.hurried_at = shard.failures);
+                self.want(id, Reason::Refresh);
+            }
+            _ => {}
+        }
+    }
+
+    /// Repeats a failed attempt whose time has come.
+    pub(crate) fn retry_if_due(&mut self, id: ShardId) {
+        let Some(shard) = self.get(id) else { return };
+        let due = shard.retry_at.is_some_and(|at| at <= self.now);
+        if due && shard.health == Health::Failed && shard.waiting.is_none() {
+            let reason = if shard.tier.has_body() { Reason::Refresh } else { Reason::Load };
+            self.want(id, reason);
+        }
+    }
+
+    /// Queues an attempt for a reason, or makes the one that waits as urgent as the reason is.
+    pub(crate) fn want(&mut self, id: ShardId, reason: Reason) {
+        let Some(shard) = self.get(id) else { return };
+        let rank = match reason {
+            Reason::Promote if shard.claims > 0 => Rank::Claimed,
+            Reason::Promote => Rank::Hinted,
+            Reason::Preload => Rank::Preload,
+            Reason::Refresh => Rank::Refresh,
+            _ => Rank::Load,
+        };
+        self.move_health(id, reason);
+        let Some(shard) = self.get(id) else { return };
+        if shard.attempt.as_ref().is_some_and(|attempt| attempt.standing == Standing::Overdue) {
+            return self.put_off(id);
+        }
+        let arrival = self.arrivals;
+        self.arrivals += 1;
+        self.change(id, |shard| {
+            // What runs serves every wish to load; only changes need another attempt after it.
+            let running = shard.attempt.as_ref().is_some_and(|attempt| attempt.standing == Standing::Running);
+            if running {
+                return;
+            }
+            shard.retry_at = None;
+            let before = shard.waiting.filter(|waiting| waiting.place.0 <= rank);
+            let short_since = shard.waiting.and_then(|waiting| waiting.short_since);
+            shard.waiting = before.or(Some(Waiting { place: (rank, arrival), short_since }));
+        });
+        self.room_changed = true;
+    }
+
+    /// An attempt that should be over still runs: another one would hang as it does.
+    fn put_off(&mut self, id: ShardId) {
+        let now = self.now;
+        self.change(id, |shard| {
+            shard.retry_at = Some(now + back_off(shard.failures));
+            shard.waiting = None;
+        });
+        self.move_health(id, Reason::Failed);
+    }
+
+    fn running(&self, id: ShardId, attempt: AttemptId) -> Option<&Attempt> {
+        let running = self.get(id)?.attempt.as_ref()?;
+        (running.id == attempt && running.standing == Standing::Running).then_some(running)
+    }
+}
+
+fn merge_pending(shard: &mut Shard, changes: ChangeSet) {
+    match &mut shard.pending {
+        Some(pending) => pending.merge(changes),
+        None => shard.pending = Some(changes),
+    }
+}
+
+/// Why a shard without a body gets one.
+fn arrival(shard: &Shard) -> Reason {
+    match shard {
+        _ if shard.is_pinned() || shard.heat => Reason::Preload,
+        _ if shard.last_use > crate::Moment::ZERO => Reason::Promote,
+        _ => Reason::Load,
+    }
+}

@@ -1,0 +1,388 @@
+//! What goes into the kernel and what comes out of it.
+//!
+//! Both enums are closed. A body passes through as a value that the kernel never looks into.
+
+use crate::changes::ChangeSet;
+use crate::policy::Moment;
+use crate::{Health, Reason, Tier};
+use std::time::Duration;
+
+/// Number of a shard, given by whoever adds it, never used twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShardId(pub u64);
+
+/// Number of an attempt to make a body, given by the kernel, never used twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AttemptId(pub u64);
+
+/// Number of a published body of one shard; 0 = none yet. It only grows.
+pub type Generation = u64;
+
+/// Number that an operator's command carries and its reply repeats.
+pub type Ticket = u64;
+
+/// Bytes that a finished attempt made and took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Measured {
+    /// Heap bytes of the body.
+    pub body_bytes: u64,
+    /// Heap bytes of the digest.
+    pub digest_bytes: u64,
+    /// Most bytes held at one time while it was being made, the result included.
+    pub peak_bytes: u64,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome<B> {
+    /// With a body.
+    Built {
+        /// The body.
+        body: B,
+        /// What it takes.
+        measured: Measured,
+    },
+    /// With an error, or a panic, in words.
+    Failed(String),
+    /// As it was told to.
+    Cancelled,
+}
+
+/// How short of memory the machine is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pressure {
+    /// Not.
+    #[default]
+    None,
+    /// Others wait for memory now and then.
+    Some,
+    /// Everything waits, or a limit is being hit.
+    Critical,
+}
+
+/// What an operator wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Bring a shard into memory and keep it hot; with a time, pin it for that long.
+    Preload {
+        /// The shard.
+        shard: ShardId,
+        /// How long it stays whatever happens.
+        pin: Option<Duration>,
+    },
+    /// Bring a shard into memory and keep it there until it is unpinned.
+    Pin(ShardId),
+    /// End a pin.
+    Unpin(ShardId),
+    /// Take a shard out of memory. Refused for a pinned one.
+    Hibernate(ShardId),
+    /// Take every unpinned shard out of memory.
+    HibernateAll,
+    /// Make a body anew.
+    Refresh(ShardId),
+    /// Know nothing of a shard any more. Refused while it is in memory, unless forced.
+    Forget {
+        /// The shard.
+        shard: ShardId,
+        /// Whatever is in memory.
+        force: bool,
+    },
+}
+
+/// Something happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event<B> {
+    /// Time passed; nothing else.
+    Tick,
+    /// A shard is known from now on, and to be loaded.
+    Add {
+        /// The shard.
+        shard: ShardId,
+        /// Working set of its first load, bytes, as far as the size of the source tells.
+        forecast_bytes: u64,
+    },
+    /// Queries read the body or the digest of a shard since this was last said.
+    Touched {
+        /// The shard.
+        shard: ShardId,
+        /// How many.
+        queries: u64,
+    },
+    /// A query will need these bodies: load what fits without taking memory from what was used since.
+    Hinted(Vec<ShardId>),
+    /// A query needs this body now. Until as many [`Event::Settled`] follow, it is kept in memory.
+    Claimed(ShardId),
+    /// A query that claimed a shard has read it or given up.
+    Settled(ShardId),
+    /// A source changed.
+    Changed {
+        /// The shard.
+        shard: ShardId,
+        /// How.
+        changes: ChangeSet,
+    },
+    /// An attempt in flight will take this many bytes in all, as far as can be said now.
+    Grew {
+        /// The shard.
+        shard: ShardId,
+        /// The attempt.
+        attempt: AttemptId,
+        /// Bytes.
+        needed_bytes: u64,
+    },
+    /// An attempt ended; said exactly once for each that was started, also if it was cancelled.
+    Ended {
+        /// The shard.
+        shard: ShardId,
+        /// The attempt.
+        attempt: AttemptId,
+        /// How.
+        outcome: Outcome<B>,
+    },
+    /// The last holder of a body that was replaced or given up let go of it.
+    Released {
+        /// The shard.
+        shard: ShardId,
+        /// Which of its bodies.
+        generation: Generation,
+    },
+    /// The process holds this many bytes.
+    MemoryHeld(u64),
+    /// The machine is this short of memory; said at every poll.
+    Pressure(Pressure),
+    /// An operator wants something.
+    Operator {
+        /// Comes back with the reply.
+        ticket: Ticket,
+        /// What.
+        command: Command,
+    },
+}
+
+/// What to make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// A body, where none is in memory.
+    Load,
+    /// A newer body than the one in memory.
+    Refresh(ChangeSet),
+}
+
+/// Something is to be done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect<B> {
+    /// Begin an attempt.
+    Start {
+        /// The shard.
+        shard: ShardId,
+        /// The attempt.
+        attempt: AttemptId,
+        /// What to make.
+        job: Job,
+        /// Bytes set aside for it.
+        reserved_bytes: u64,
+    },
+    /// Let an attempt stop at its next boundary. Its end is still to be reported.
+    Cancel {
+        /// The shard.
+        shard: ShardId,
+        /// The attempt.
+        attempt: AttemptId,
+    },
+    /// Let queries read this body from now on.
+    Publish {
+        /// The shard.
+        shard: ShardId,
+        /// The body.
+        body: B,
+        /// Its number.
+        generation: Generation,
+    },
+    /// Let go of the body; queries keep the digest.
+    Park(ShardId),
+    /// Let go of body and digest.
+    Drop(ShardId),
+    /// Let go of all that is known.
+    Forget(ShardId),
+    /// Show this state from now on; at most once per shard and step.
+    Show {
+        /// The shard.
+        shard: ShardId,
+        /// Its state.
+        view: View,
+    },
+    /// Log a transition.
+    Transition(Transition),
+    /// Log that a body has been held for long although it was replaced or given up.
+    Overdue {
+        /// The shard.
+        shard: ShardId,
+        /// Which body.
+        generation: Generation,
+        /// Its bytes.
+        bytes: u64,
+    },
+    /// Answer an operator.
+    Reply {
+        /// Of the command.
+        ticket: Ticket,
+        /// What came of it.
+        result: Result<(), Refusal>,
+    },
+}
+
+/// One move on one axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transition {
+    /// The shard.
+    pub shard: ShardId,
+    /// The move.
+    pub step: Step,
+    /// Why.
+    pub reason: Reason,
+    /// Bytes of body and digest in memory after it.
+    pub bytes: u64,
+    /// Generation after it.
+    pub generation: Generation,
+}
+
+/// A move on one of the axes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Another tier.
+    Tier {
+        /// It was.
+        from: Tier,
+        /// It is.
+        to: Tier,
+    },
+    /// Another health.
+    Health {
+        /// It was.
+        from: Health,
+        /// It is.
+        to: Health,
+    },
+}
+
+/// Whether a shard must stay in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pin {
+    /// It need not.
+    #[default]
+    None,
+    /// Until then.
+    Until(Moment),
+    /// Until it is unpinned.
+    Forever,
+}
+
+/// Why there is no memory.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("needs {needed_bytes} bytes of a budget of {budget_bytes}; {pinned_bytes} are pinned")]
+pub struct OverBudget {
+    /// Bytes it would take.
+    pub needed_bytes: u64,
+    /// The budget.
+    pub budget_bytes: u64,
+    /// Held by pinned shards.
+    pub pinned_bytes: u64,
+    /// The largest bodies in memory, largest first.
+    pub largest: Vec<(ShardId, u64)>,
+}
+
+/// Why an attempt came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// There is no memory for it.
+    #[error(transparent)]
+    OverBudget(#[from] OverBudget),
+    /// It took too long.
+    #[error("not done after {} s", .0.as_secs())]
+    TimedOut(Duration),
+    /// It did not work, in words.
+    #[error("{0}")]
+    Build(String),
+}
+
+/// Why a command was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such shard.
+    #[error("no such shard")]
+    Unknown,
+    /// It is pinned.
+    #[error("pinned")]
+    Pinned,
+    /// It is in memory.
+    #[error("in memory ({})", .0.as_str())]
+    InMemory(Tier),
+}
+
+/// What there is to say of a shard.
+#[derive(Clone, Debug, PartialEq)]
+pub struct View {
+    /// How much of it is in memory.
+    pub tier: Tier,
+    /// How good its body is.
+    pub health: Health,
+    /// Its last published body.
+    pub generation: Generation,
+    /// Whether it must stay.
+    pub pin: Pin,
+    /// The body's bytes.
+    pub body_bytes: u64,
+    /// The digest's bytes.
+    pub digest_bytes: u64,
+    /// Set aside for an attempt in flight.
+    pub reserved_bytes: u64,
+    /// Most that it held at one time since it came into memory.
+    pub high_water_bytes: u64,
+    /// True if a parked shard's source is known to have changed since.
+    pub behind: bool,
+    /// Failures in a row.
+    pub failures: u32,
+    /// The last one.
+    pub last_failure: Option<Failure>,
+    /// When the next attempt is due.
+    pub retry_at: Option<Moment>,
+    /// When the last body was published.
+    pub last_good: Option<Moment>,
+    /// Queries a minute, decaying.
+    pub rate_per_min: f64,
+    /// Times a query or an operator brought it into memory.
+    pub promotions_total: u64,
+    /// Bodies that were made where none was in memory.
+    pub loads_total: u64,
+    /// Bodies that replaced one in memory.
+    pub rebuilds_total: u64,
+}
+
+/// Sums over all shards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// The budget.
+    pub budget_bytes: u64,
+    /// Published bodies.
+    pub bodies_bytes: u64,
+    /// Digests.
+    pub digests_bytes: u64,
+    /// Set aside for attempts in flight.
+    pub reserved_bytes: u64,
+    /// Replaced or given-up bodies that queries still hold.
+    pub retained_bytes: u64,
+    /// Measured beyond bodies, digests and retained bodies.
+    pub unaccounted_bytes: u64,
+    /// Everything that counts against the budget.
+    pub held_bytes: u64,
+    /// The most that ever counted.
+    pub high_water_bytes: u64,
+    /// Bodies that cannot be given up.
+    pub pinned_bytes: u64,
+    /// Attempts in flight.
+    pub attempts: usize,
+    /// Attempts that wait for memory or a lane.
+    pub queued: usize,
+    /// The last level.
+    pub pressure: Pressure,
+}

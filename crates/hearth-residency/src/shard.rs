@@ -1,0 +1,302 @@
+//! What the kernel knows of one shard.
+
+use crate::changes::ChangeSet;
+use crate::ledger::Reservation;
+use crate::policy::{Moment, Policy, RATE_HALF_LIFE};
+use crate::{AttemptId, ChangeClass, Failure, Generation, Health, Job, Pin, Tier, View};
+
+/// How urgent it is to make a body, most urgent first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rank {
+    /// A query waits for it.
+    Claimed,
+    /// An operator asked for it.
+    Preload,
+    /// A query will need it.
+    Hinted,
+    /// It is new, or a failed attempt is repeated.
+    Load,
+    /// It serves, and is to be renewed.
+    Refresh,
+}
+
+/// A place in the queue: by rank, then by arrival.
+pub(crate) type Place = (Rank, u64);
+
+/// Whose memory an attempt may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Displace {
+    /// Anybody's that is not pinned or claimed.
+    Anybody,
+    /// What was last used before then.
+    Before(Moment),
+    /// What was last used then or before.
+    Until(Moment),
+}
+
+impl Displace {
+    pub(crate) fn allows(self, last_use: Moment) -> bool {
+        match self {
+            Displace::Anybody => true,
+            Displace::Before(moment) => last_use < moment,
+            Displace::Until(moment) => last_use <= moment,
+        }
+    }
+}
+
+/// How an attempt in flight stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Its end is wanted.
+    Running,
+    /// It was told to stop; what it makes is thrown away.
+    Cancelled,
+    /// It was told to stop because it took too long, and does not use a lane any more.
+    Overdue,
+}
+
+/// An attempt in flight.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    pub(crate) id: AttemptId,
+    pub(crate) reservation: Reservation,
+    pub(crate) began: Moment,
+    pub(crate) standing: Standing,
+    pub(crate) displace: Displace,
+    /// What had changed when it began: its body holds all that.
+    pub(crate) covers: Option<ChangeSet>,
+}
+
+/// A wait for memory or a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    pub(crate) place: Place,
+    /// Since when memory is what it waits for.
+    pub(crate) short_since: Option<Moment>,
+}
+
+/// One shard.
+#[derive(Debug)]
+pub(crate) struct Shard {
+    pub(crate) tier: Tier,
+    pub(crate) health: Health,
+    pub(crate) generation: Generation,
+    pub(crate) pin: Pin,
+    /// Becomes hot by its next body, though it is not pinned.
+    pub(crate) heat: bool,
+    pub(crate) body_bytes: u64,
+    pub(crate) digest_bytes: u64,
+    pub(crate) high_water: u64,
+    /// Queries that need it in memory now.
+    pub(crate) claims: u64,
+    pub(crate) attempt: Option<Attempt>,
+    pub(crate) waiting: Option<Waiting>,
+    pub(crate) pending: Option<ChangeSet>,
+    pub(crate) failures: u32,
+    pub(crate) last_failure: Option<Failure>,
+    pub(crate) retry_at: Option<Moment>,
+    /// Failures at which changes have brought the next attempt forward.
+    pub(crate) hurried_at: u32,
+    pub(crate) last_good: Option<Moment>,
+    /// When a query last used it; zero = never.
+    pub(crate) last_use: Moment,
+    /// Since when it has been let alone in its tier.
+    pub(crate) idle_since: Moment,
+    pub(crate) rate: Rate,
+    /// Working set of a load: learned, else forecast.
+    pub(crate) load_bytes: u64,
+    /// Working set of an attempt that was stopped because memory ran out while it ran alone.
+    pub(crate) suspected_bytes: u64,
+    /// Working set of applying changes, if learned.
+    pub(crate) apply_bytes: Option<u64>,
+    pub(crate) promotions_total: u64,
+    pub(crate) loads_total: u64,
+    pub(crate) rebuilds_total: u64,
+    /// When the kernel looks at it again.
+    pub(crate) timer: Option<Moment>,
+}
+
+impl Shard {
+    pub(crate) fn new(forecast_bytes: u64, now: Moment) -> Self {
+        Self {
+            tier: Tier::Cold,
+            health: Health::Empty,
+            generation: 0,
+            pin: Pin::None,
+            heat: false,
+            body_bytes: 0,
+            digest_bytes: 0,
+            high_water: 0,
+            claims: 0,
+            attempt: None,
+            waiting: None,
+            pending: None,
+            failures: 0,
+            last_failure: None,
+            retry_at: None,
+            hurried_at: 0,
+            last_good: None,
+            last_use: Moment::ZERO,
+            idle_since: now,
+            rate: Rate::default(),
+            load_bytes: forecast_bytes,
+            suspected_bytes: 0,
+            apply_bytes: None,
+            promotions_total: 0,
+            loads_total: 0,
+            rebuilds_total: 0,
+            timer: None,
+        }
+    }
+
+    pub(crate) fn is_pinned(&self) -> bool {
+        self.pin != Pin::None
+    }
+
+    /// True if neither budget nor pressure nor idleness may take it out of memory.
+    pub(crate) fn is_held(&self) -> bool {
+        self.is_pinned() || self.claims > 0
+    }
+
+    /// Bytes that the next attempt is expected to take.
+    pub(crate) fn working_bytes(&self) -> u64 {
+        let apply = self.pending.as_ref().is_some_and(|changes| changes.class == ChangeClass::Apply);
+        if self.tier.has_body() && apply {
+            return self.apply_bytes.unwrap_or(self.body_bytes / 16 + (1 << 20));
+        }
+        self.load_bytes.max(self.suspected_bytes)
+    }
+
+    /// What the next attempt is to do.
+    pub(crate) fn job(&self) -> Job {
+        match (&self.pending, self.tier.has_body()) {
+            (_, false) => Job::Load,
+            (Some(changes), true) => Job::Refresh(changes.clone()),
+            (None, true) => {
+                Job::Refresh(ChangeSet { class: ChangeClass::Reconcile, ..ChangeSet::rebuild(0) })
+            }
+        }
+    }
+
+    pub(crate) fn reserved_bytes(&self) -> u64 {
+        self.attempt.as_ref().map_or(0, |attempt| attempt.reservation.bytes())
+    }
+
+    /// When it is to be looked at again, if nothing else happens.
+    pub(crate) fn due(&self, policy: &Policy) -> Option<Moment> {
+        let pin = match self.pin {
+            Pin::Until(until) => Some(until),
+            _ => None,
+        };
+        let running = self.attempt.as_ref().filter(|attempt| attempt.standing == Standing::Running);
+        let deadline = running.map(|attempt| attempt.began + policy.deadline);
+        let short = self.waiting.and_then(|waiting| waiting.short_since);
+        let refusal = short.map(|since| since + policy.admission_wait);
+        let retry = self.retry_at.filter(|_| self.health == Health::Failed && self.waiting.is_none());
+        [pin, deadline, refusal, retry, self.idle_until(policy)].into_iter().flatten().min()
+    }
+
+    /// When it falls to the next tier; `None` while it may not.
+    pub(crate) fn idle_until(&self, policy: &Policy) -> Option<Moment> {
+        let base = match self.tier {
+            Tier::Hot => policy.idle_hot,
+            Tier::Warm => policy.idle_warm,
+            Tier::Parked => policy.idle_parked,
+            Tier::Cold => return None,
+        };
+        let loading = !self.tier.has_body() && (self.attempt.is_some() || self.waiting.is_some());
+        if self.is_held() || loading {
+            return None;
+        }
+        Some(self.idle_since + policy.stay(base, self.rate.per_min(self.idle_since)))
+    }
+
+    pub(crate) fn view(&self, now: Moment) -> View {
+        View {
+            tier: self.tier,
+            health: self.health,
+            generation: self.generation,
+            pin: self.pin,
+            body_bytes: self.body_bytes,
+            digest_bytes: self.digest_bytes,
+            reserved_bytes: self.reserved_bytes(),
+            high_water_bytes: self.high_water,
+            behind: self.tier == Tier::Parked && self.pending.is_some(),
+            failures: self.failures,
+            last_failure: self.last_failure.clone(),
+            retry_at: self.retry_at,
+            last_good: self.last_good,
+            rate_per_min: self.rate.per_min(now),
+            promotions_total: self.promotions_total,
+            loads_total: self.loads_total,
+            rebuilds_total: self.rebuilds_total,
+        }
+    }
+}
+
+/// Events a minute, each counting half as much after every half-life.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Rate {
+    weight: f64,
+    at: Moment,
+}
+
+impl Rate {
+    pub(crate) fn count(&mut self, events: u64, now: Moment) {
+        self.weight = self.decayed(now) + events as f64;
+        self.at = self.at.max(now);
+    }
+
+    pub(crate) fn per_min(&self, now: Moment) -> f64 {
+        // A steady rate r settles at the weight r × half-life / ln 2.
+        self.decayed(now) * std::f64::consts::LN_2 / (RATE_HALF_LIFE.as_secs_f64() / 60.0)
+    }
+
+    fn decayed(&self, now: Moment) -> f64 {
+        let halves = now.saturating_sub(self.at).as_secs_f64() / RATE_HALF_LIFE.as_secs_f64();
+        self.weight * (-halves).exp2()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_steady_rate_is_measured_and_forgotten() {
+        let mut rate = Rate::default();
+        for second in 0..7200 {
+            rate.count(2, Duration::from_secs(second));
+        }
+        let now = Duration::from_secs(7200);
+        assert!((rate.per_min(now) - 120.0).abs() < 2.0, "{}", rate.per_min(now));
+        assert!((rate.per_min(now + RATE_HALF_LIFE) - 60.0).abs() < 1.0);
+        assert!(rate.per_min(now + RATE_HALF_LIFE * 40) < 1e-6);
+    }
+
+    #[test]
+    fn ranks_say_whose_memory_may_be_taken() {
+        let second = Duration::from_secs;
+        assert!(Displace::Anybody.allows(second(9)));
+        assert!(
+            Displace::Before(second(9)).allows(second(8)) && !Displace::Before(second(9)).allows(second(9))
+        );
+        assert!(
+            Displace::Until(second(9)).allows(second(9)) && !Displace::Until(second(9)).allows(second(10))
+        );
+    }
+
+    #[test]
+    fn what_is_to_be_done_follows_from_what_is_there() {
+        let mut shard = Shard::new(500, Moment::ZERO);
+        shard.pending = Some(ChangeSet { class: ChangeClass::Apply, ..ChangeSet::rebuild(3) });
+        assert_eq!((shard.job(), shard.working_bytes()), (Job::Load, 500));
+        (shard.tier, shard.body_bytes) = (Tier::Warm, 160);
+        assert_eq!(shard.working_bytes(), 10 + (1 << 20));
+        assert!(matches!(shard.job(), Job::Refresh(changes) if changes.clock == 3));
+        shard.pending = None;
+        assert!(matches!(shard.job(), Job::Refresh(changes) if changes.class == ChangeClass::Reconcile));
+        assert_eq!(shard.working_bytes(), 500);
+    }
+}
