@@ -94,7 +94,8 @@ impl<B> Kernel<B> {
 
     /// The state of a shard.
     pub fn view(&self, shard: ShardId) -> Option<View> {
-        self.shards.get(&shard).map(|shard| shard.view(self.now))
+        let retained = self.ledger.retained_of(shard);
+        self.shards.get(&shard).map(|shard| shard.view(retained, self.now))
     }
 
     /// The shards that are known.
@@ -121,11 +122,6 @@ impl<B> Kernel<B> {
         }
     }
 
-    /// Bytes of the bodies of one shard that were replaced or given up and are still held.
-    pub fn retained_bytes(&self, shard: ShardId) -> u64 {
-        self.ledger.retained_of(shard)
-    }
-
     fn take(&mut self, event: Event<B>) {
         match event {
             Event::Tick => {}
@@ -138,7 +134,9 @@ impl<B> Kernel<B> {
             Event::Grew { shard, attempt, needed_bytes } => self.grew(shard, attempt, needed_bytes),
             Event::Ended { shard, attempt, outcome } => self.ended(shard, attempt, outcome),
             Event::Released { shard, generation } => {
-                self.ledger.release(shard, generation);
+                if self.ledger.release(shard, generation) && self.shards.contains_key(&shard) {
+                    self.changed.insert(shard);
+                }
                 self.room_changed = true;
             }
             Event::MemoryHeld(bytes) => {
@@ -286,7 +284,8 @@ impl<B> Kernel<B> {
                 }
                 shard.timer = due;
             }
-            self.effects.push(Effect::Show { shard: id, view: shard.view(self.now) });
+            self.effects
+                .push(Effect::Show { shard: id, view: shard.view(self.ledger.retained_of(id), self.now) });
         }
     }
 

@@ -211,7 +211,7 @@ impl Shard {
         Some(self.idle_since + policy.stay(base, self.rate.per_min(self.idle_since)))
     }
 
-    pub(crate) fn view(&self, now: Moment) -> View {
+    pub(crate) fn view(&self, retained_bytes: u64, now: Moment) -> View {
         View {
             tier: self.tier,
             health: self.health,
@@ -220,6 +220,7 @@ impl Shard {
             body_bytes: self.body_bytes,
             digest_bytes: self.digest_bytes,
             reserved_bytes: self.reserved_bytes(),
+            retained_bytes,
             high_water_bytes: self.high_water,
             behind: self.tier == Tier::Parked && self.pending.is_some(),
             failures: self.failures,
