@@ -6,9 +6,9 @@
 
 use crate::axes::{Reason, Tier};
 use crate::event::{Effect, Event, Pressure, ShardId, Step, Totals, Transition, View};
-use crate::ledger::{Ledger, Reservation};
+use crate::ledger::Ledger;
 use crate::policy::{Moment, Policy, RETAINED_LONG};
-use crate::shard::{Place, Shard, Standing};
+use crate::shard::{Attempt, Place, Shard, Standing};
 use crate::{AttemptId, Pin};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,7 +39,7 @@ pub struct Kernel<B> {
     /// Shards that have to be shown.
     changed: BTreeSet<ShardId>,
     /// Attempts in flight of shards that were forgotten.
-    pub(crate) orphans: BTreeMap<AttemptId, Reservation>,
+    pub(crate) orphans: BTreeMap<AttemptId, Attempt>,
     pub(crate) pressure: Pressure,
     pub(crate) arrivals: u64,
     pub(crate) attempts_begun: u64,
@@ -75,7 +75,10 @@ impl<B> Kernel<B> {
 
     /// What follows from an event. Time that goes back counts as standing still.
     pub fn step(&mut self, now: Moment, event: Event<B>) -> Vec<Effect<B>> {
-        self.now = self.now.max(now);
+        let before = self.now;
+        self.now = before.max(now);
+        // Bodies that were to be gone by now and are not: who counted on them counts anew.
+        self.room_changed |= self.ledger.next_left(before).is_some_and(|left| left <= self.now);
         self.run_timers();
         self.take(event);
         self.pump();
@@ -89,7 +92,7 @@ impl<B> Kernel<B> {
         let overdue = self.ledger.oldest_unreported().map(|since| since + RETAINED_LONG);
         // A queue that counts on bodies which are on their way out counts anew when they are not.
         let left = if self.queue.is_empty() { None } else { self.ledger.next_left(self.now) };
-        [timer, overdue, left].into_iter().flatten().min()
+        [timer, overdue, left, self.orphan_due()].into_iter().flatten().min()
     }
 
     /// The state of a shard.
@@ -245,10 +248,27 @@ impl<B> Kernel<B> {
                 self.examine(id);
             }
         }
+        self.free_lanes_of_orphans();
         let since = self.now.saturating_sub(RETAINED_LONG);
         if self.now >= RETAINED_LONG {
             for (shard, generation, bytes) in self.ledger.report_overdue(since) {
                 self.effects.push(Effect::Overdue { shard, generation, bytes });
+            }
+        }
+    }
+
+    /// When the next attempt of a forgotten shard has taken too long and gives its lane back.
+    fn orphan_due(&self) -> Option<Moment> {
+        let in_lanes = self.orphans.values().filter(|attempt| attempt.standing != Standing::Overdue);
+        in_lanes.map(|attempt| attempt.deadline(&self.policy)).min()
+    }
+
+    fn free_lanes_of_orphans(&mut self) {
+        for attempt in self.orphans.values_mut() {
+            if attempt.standing != Standing::Overdue && attempt.deadline(&self.policy) <= self.now {
+                attempt.standing = Standing::Overdue;
+                self.lanes_used -= 1;
+                self.room_changed = true;
             }
         }
     }
@@ -261,8 +281,8 @@ impl<B> Kernel<B> {
             self.unpin(id);
         }
         let Some(shard) = self.get(id) else { return };
-        let attempt = shard.attempt.as_ref().filter(|attempt| attempt.standing == Standing::Running);
-        if attempt.is_some_and(|attempt| attempt.began + self.policy.deadline <= now) {
+        let attempt = shard.attempt.as_ref().filter(|attempt| attempt.standing != Standing::Overdue);
+        if attempt.is_some_and(|attempt| attempt.deadline(&self.policy) <= now) {
             self.overdue(id);
         }
         self.refuse_if_waited_out(id);

@@ -7,7 +7,7 @@
 
 use crate::Service;
 use crate::api::{Health, SourceMeta};
-use crate::catalogue::{Known, Published, Shard, Shards};
+use crate::catalogue::{Known, Published, Shard, Shards, Source};
 use crate::clock;
 use crate::cursor;
 use crate::driver::Claim;
@@ -42,21 +42,23 @@ pub(crate) struct Question<'a> {
 
 /// One source's part of an answer.
 pub(crate) struct Part {
-    /// The source as it was when the question was asked.
-    pub(crate) shard: Arc<Shard>,
+    /// The source as it was when the question was asked, without its body.
+    pub(crate) shard: Shard,
+    /// Whether it had a body then.
+    had_body: bool,
     pub(crate) scope: Scope,
     /// The query, limited to the scope.
     pub(crate) query: Query,
     /// Every source when the question was asked.
-    shards: Arc<Shards>,
+    sources: Arc<[Arc<Source>]>,
     /// What it was answered from, once it was.
     answered: OnceCell<Answered>,
 }
 
 /// What a part was answered from.
 struct Answered {
-    /// The source at that time.
-    shard: Arc<Shard>,
+    /// The source at that time, without its body.
+    shard: Shard,
     /// The body, or the one that the digest speaks of; `None` if there was nothing.
     from: Option<Known>,
     /// Why there is no answer of this part.
@@ -90,6 +92,11 @@ impl Part {
         Some(from.map_or((self.shard.id(), 0, 0), |from| (self.shard.id(), from.generation, from.made_ns)))
     }
 
+    /// True if reading it needs no load.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        self.had_body || refuted(&self.shard, &self.query)
+    }
+
     fn failed(&self) -> bool {
         self.answered.get().is_some_and(|answered| answered.failure.is_some())
     }
@@ -105,13 +112,16 @@ impl Service {
     }
 
     /// Parts of an answer from the chosen sources, none of them opened.
-    pub(crate) fn parts(&self, shards: &Arc<Shards>, chosen: Vec<Chosen>, query: &Query) -> Vec<Part> {
+    pub(crate) fn parts(&self, shards: &Shards, chosen: Vec<Chosen>, query: &Query) -> Vec<Part> {
         self.queries.fetch_add(1, Ordering::Relaxed);
+        let sources: Arc<[Arc<Source>]> = shards.iter().map(|shard| Arc::clone(&shard.source)).collect();
+        // What a query keeps to its end must not keep bodies in memory: it holds those that it reads.
         let part = |chosen: Chosen| Part {
             query: limited(query, &chosen.scope),
-            shard: chosen.shard,
+            had_body: chosen.shard.answering().is_some(),
+            shard: chosen.shard.without_body(),
             scope: chosen.scope,
-            shards: Arc::clone(shards),
+            sources: Arc::clone(&sources),
             answered: OnceCell::new(),
         };
         chosen.into_iter().map(part).collect()
@@ -119,8 +129,8 @@ impl Service {
 
     /// Says which parts will all be read, so that what is out of memory can be loaded side by side.
     pub(crate) fn expect(&self, parts: &[Part]) {
-        let absent = |part: &&Part| part.shard.answering().is_none() && !refuted(&part.shard, &part.query);
-        let absent: Vec<ShardId> = parts.iter().filter(absent).map(|part| ShardId(part.shard.id())).collect();
+        let absent = parts.iter().filter(|part| !part.is_in_memory());
+        let absent: Vec<ShardId> = absent.map(|part| ShardId(part.shard.id())).collect();
         if absent.len() > 1 {
             self.driver.hint(absent);
         }
@@ -133,7 +143,8 @@ impl Service {
         let (answered, held) = match opened {
             Ok(opened) => opened,
             Err(error) if concerns_part(&error) => {
-                let shard = self.catalogue.get(part.shard.id()).unwrap_or_else(|| Arc::clone(&part.shard));
+                let now = self.catalogue.get(part.shard.id());
+                let shard = now.map_or_else(|| part.shard.clone(), |shard| shard.without_body());
                 (Answered { shard, from: None, failure: Some(error) }, None)
             }
             Err(error) => return Err(error),
@@ -157,9 +168,12 @@ impl Service {
 
     fn read_part(&self, part: &Part, cancel: &CancelToken) -> Result<(Answered, Option<Held>), ServiceError> {
         let id = part.shard.id();
-        let shard = self.catalogue.get(id).unwrap_or_else(|| Arc::clone(&part.shard));
+        let Some(shard) = self.catalogue.get(id) else {
+            return Err(self.unknown(&part.shard.source.info.root));
+        };
         if shard.answering().is_none() && refuted(&shard, &part.query) {
-            return Ok((Answered { from: shard.known, shard, failure: None }, None));
+            let answered = Answered { from: shard.known, shard: shard.without_body(), failure: None };
+            return Ok((answered, None));
         }
         let (shard, claim) = self.ready(shard, cancel)?;
         let published = shard.answering().cloned();
@@ -168,11 +182,11 @@ impl Service {
             if let Scope::Folders(folders) = &part.scope {
                 folders
                     .iter()
-                    .try_for_each(|folder| check_folder(&part.shards, &shard, published, folder))?;
+                    .try_for_each(|folder| check_folder(&part.sources, &shard, published, folder))?;
             }
         }
         let from = published.as_ref().map(|published| published.known());
-        let answered = Answered { shard, from, failure: None };
+        let answered = Answered { shard: shard.without_body(), from, failure: None };
         Ok((answered, published.map(|published| Held { published, _claim: claim })))
     }
 
@@ -341,6 +355,8 @@ fn concerns_part(error: &ServiceError) -> bool {
         ServiceError::OverBudget { .. }
             | ServiceError::BuildFailed { .. }
             | ServiceError::StaleExpired { .. }
+            // Forgotten since the question was asked.
+            | ServiceError::UnknownSource { .. }
     )
 }
 
@@ -355,13 +371,13 @@ fn want_newer(shard: &Shard) {
 
 /// Refuses a folder that is asked for by name and cannot be answered for.
 fn check_folder(
-    shards: &Shards,
+    sources: &[Arc<Source>],
     shard: &Shard,
     published: &Published,
     folder: &[u8],
 ) -> Result<(), ServiceError> {
     // Parts of it are other sources, which answer.
-    if !published.complete() || shards.iter().any(|other| holds(folder, &other.source.root)) {
+    if !published.complete() || sources.iter().any(|other| holds(folder, &other.root)) {
         return Ok(());
     }
     let skipped = published.skipped.iter().find(|skipped| holds(&skipped.path, folder));

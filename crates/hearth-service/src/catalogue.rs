@@ -164,6 +164,11 @@ impl Shard {
         matches!(self.view.health, Health::Loading | Health::Rebuilding)
     }
 
+    /// The same, keeping no body in memory.
+    pub(crate) fn without_body(&self) -> Self {
+        Self { published: None, partial: None, ..self.clone() }
+    }
+
     /// The last failure in words, if the last attempt failed.
     pub(crate) fn last_error(&self) -> Option<String> {
         self.view.last_failure.as_ref().map(ToString::to_string)

@@ -209,6 +209,8 @@ impl Plan<'_> {
         let mut outcome = Outcome { matched: Some(0), ..Outcome::default() };
         page.skip = self.skip;
         for part in order {
+            // Whether there is another row is not worth a load.
+            page.more |= page.left == Some(0) && !part.is_in_memory();
             if page.closed || page.more && !self.total {
                 outcome.matched = None;
                 break;

@@ -119,7 +119,8 @@ impl Service {
     /// [`ServiceError::TimedOut`], [`ServiceError::ShuttingDown`].
     pub fn wait_complete(&self, source: &str, cancel: &CancelToken) -> Result<(), ServiceError> {
         let id = self.id_of(source)?;
-        let mut claim = None;
+        let known = self.catalogue.get(id).is_some_and(|shard| shard.known.is_some());
+        let _claim = (!known).then(|| self.driver.claim(id));
         loop {
             let seen = self.catalogue.changes();
             let Some(shard) = self.catalogue.get(id) else { return Err(self.unknown(source.as_bytes())) };
@@ -128,9 +129,6 @@ impl Service {
             }
             if shard.known.is_some() && !shard.is_busy() {
                 return Ok(());
-            }
-            if shard.known.is_none() && claim.is_none() {
-                claim = Some(self.driver.claim(id));
             }
             cancel.check()?;
             self.check_running()?;
