@@ -19,11 +19,13 @@ mod peer;
 mod plocate;
 mod process;
 mod random;
+mod residency;
 mod samples;
 mod scan;
 mod spelling;
 mod synthetic;
 mod table;
+mod trees;
 mod volume;
 mod walk;
 
@@ -41,6 +43,8 @@ usage: hearth-bench COMMAND [OPTION…] [PATH]
   engine    query latencies over generated entries, beside plocate
   apply     cost of one applied change, on a tenth of the entries and on all
   scan      scan of PATH (default /) beside a bare walk and updatedb, warm and cold
+  residency cost of a kernel step; loads, hot queries and memory under the kernel, on trees of
+            a hundredth of the entries each
   process   `hearth find` from start to exit beside plocate, fd and true; latency under load
   all       everything above, one after the other
 
@@ -80,6 +84,7 @@ fn run(options: &Options) -> Outcome {
         "engine" => engine::run(options),
         "apply" => apply::run(options),
         "scan" => scan::run(options),
+        "residency" => residency::run(options),
         "process" => process::run(options),
         "all" => all(),
         "help" => {
@@ -94,7 +99,7 @@ fn run(options: &Options) -> Outcome {
 fn all() -> Outcome {
     let program = std::env::current_exe()?;
     let options: Vec<_> = std::env::args_os().skip(2).collect();
-    for command in ["names", "scan", "index", "engine", "apply", "process"] {
+    for command in ["names", "scan", "index", "engine", "apply", "residency", "process"] {
         let status = std::process::Command::new(&program).arg(command).args(&options).status()?;
         if !status.success() {
             return Err(format!("{command} failed: {status}").into());

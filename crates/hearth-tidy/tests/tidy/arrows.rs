@@ -36,7 +36,14 @@ const HOUSE: &[Arrows] = &[
     Arrows { from: "hearth-cli", to: &["hearth-client", "hearth-core", "hearth-protocol"], optional: &[] },
     Arrows {
         from: "hearth-bench",
-        to: &["hearth-client", "hearth-core", "hearth-files", "hearth-protocol", "hearth-service"],
+        to: &[
+            "hearth-client",
+            "hearth-core",
+            "hearth-files",
+            "hearth-protocol",
+            "hearth-residency",
+            "hearth-service",
+        ],
         optional: &[],
     },
     Arrows { from: "hearth-tidy", to: &[], optional: &[] },
