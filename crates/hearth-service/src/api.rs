@@ -6,6 +6,7 @@
 use hearth_core::UnixNanos;
 use hearth_files::engine::Explain;
 use hearth_files::index::{Body, RowId};
+pub use hearth_residency::{Health, Pin, Pressure, Reason, Tier};
 use std::sync::Arc;
 
 /// Name of a source: unique, stable, shown to users.
@@ -264,40 +265,14 @@ pub struct SourceInfo {
     pub root: Vec<u8>,
 }
 
-/// Health of a source's body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Health {
-    /// Never built.
-    Empty,
-    /// First body under way.
-    Loading,
-    /// Body holds everything up to its clock.
-    Fresh,
-    /// Body serves while a newer one is made.
-    Rebuilding,
-    /// Last attempt failed; the last good body, if any, still serves.
-    Failed,
-}
-
-impl Health {
-    /// The word that faces show.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Health::Empty => "empty",
-            Health::Loading => "loading",
-            Health::Fresh => "fresh",
-            Health::Rebuilding => "rebuilding",
-            Health::Failed => "failed",
-        }
-    }
-}
-
 /// One source in `status`.
 #[derive(Clone, Debug)]
 pub struct ShardStatus {
     /// The source.
     pub source: SourceInfo,
-    /// State of its body.
+    /// How much of it is in memory.
+    pub tier: Tier,
+    /// How good its body is.
     pub health: Health,
     /// Generation of the published body; 0 = none.
     pub generation: u64,
@@ -307,8 +282,20 @@ pub struct ShardStatus {
     pub age_ms: u64,
     /// Entries in the body.
     pub rows: u64,
-    /// Heap bytes of the body.
+    /// Heap bytes of body and digest.
     pub resident_bytes: u64,
+    /// Heap bytes of the digest.
+    pub digest_bytes: u64,
+    /// Bytes set aside for a load or build under way.
+    pub reserved_bytes: u64,
+    /// Bytes of its replaced or given-up bodies that queries still hold.
+    pub retained_bytes: u64,
+    /// Most bytes it held at one time since it came into memory.
+    pub high_water_bytes: u64,
+    /// Whether it must stay in memory.
+    pub pinned: bool,
+    /// When the pin ends; `None` if it does not end by itself, or there is none.
+    pub pin_expires_ns: Option<UnixNanos>,
     /// Entries seen by the running scan, if one runs.
     pub scanning: Option<ScanProgress>,
     /// Outcome of the last finished scan.
@@ -317,10 +304,20 @@ pub struct ShardStatus {
     pub last_query_ns: Option<UnixNanos>,
     /// Queries that read it.
     pub queries_total: u64,
-    /// Times its body was built anew after the first.
+    /// Queries a minute, decaying.
+    pub query_rate_per_min: f64,
+    /// Times a query or an operator brought it into memory.
+    pub promotions_total: u64,
+    /// Bodies that were made where none was in memory.
+    pub loads_total: u64,
+    /// Bodies that replaced one in memory.
     pub rebuilds_total: u64,
     /// When the last good body was published.
     pub last_good_ns: Option<UnixNanos>,
+    /// Attempts that failed since the last one that did not.
+    pub retry_count: u32,
+    /// When the next attempt is due, after a failure.
+    pub next_retry_ns: Option<UnixNanos>,
     /// Last error, if the last attempt failed.
     pub last_error: Option<String>,
 }
@@ -362,8 +359,80 @@ pub struct Status {
     pub uptime_s: u64,
     /// Queries answered.
     pub queries_total: u64,
-    /// Heap bytes of all bodies.
+    /// The memory budget.
+    pub budget_bytes: u64,
+    /// Heap bytes of all bodies and digests.
     pub resident_bytes: u64,
+    /// Heap bytes of all digests.
+    pub digest_bytes: u64,
+    /// Set aside for loads and builds under way.
+    pub reserved_bytes: u64,
+    /// Replaced or given-up bodies that queries still hold.
+    pub retained_bytes: u64,
+    /// Everything that counts against the budget: the above and what the process was measured to hold besides.
+    pub held_bytes: u64,
+    /// Most that ever counted.
+    pub high_water_bytes: u64,
+    /// Bodies and digests that cannot be given up.
+    pub pinned_bytes: u64,
+    /// How short of memory the machine is.
+    pub pressure: Pressure,
     /// One per source.
     pub shards: Vec<ShardStatus>,
+}
+
+/// A source that was forgotten, or went out of memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Freed {
+    /// The source.
+    pub source: SourceInfo,
+    /// Bytes of its body and digest; queries that hold the body keep it until they end.
+    pub freed_bytes: u64,
+}
+
+/// A source that an operator brought into memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The source.
+    pub source: SourceInfo,
+    /// Bytes of its body and digest.
+    pub resident_bytes: u64,
+    /// When its pin ends; `None` if it does not end by itself, or there is none.
+    pub pin_expires_ns: Option<UnixNanos>,
+    /// Whether it is pinned.
+    pub pinned: bool,
+}
+
+/// The axis that a shard moved on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Axis {
+    /// How much of it is in memory.
+    Tier,
+    /// How good its body is.
+    Health,
+}
+
+/// One move of a shard, as subscribers see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransitionEvent {
+    /// Number of the event, one more than the one before: a gap means that events were lost.
+    pub sequence: u64,
+    /// When.
+    pub at_ns: UnixNanos,
+    /// Number of the source.
+    pub id: u64,
+    /// The source.
+    pub source: SourceName,
+    /// What moved.
+    pub axis: Axis,
+    /// Word of the state it was in.
+    pub from: &'static str,
+    /// Word of the state it is in.
+    pub to: &'static str,
+    /// Why.
+    pub reason: Reason,
+    /// Bytes of body and digest in memory after it.
+    pub bytes: u64,
+    /// Generation after it.
+    pub generation: u64,
 }

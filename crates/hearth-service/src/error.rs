@@ -72,6 +72,52 @@ pub enum ServiceError {
         /// When it is tried again by itself, milliseconds.
         retry_in_ms: Option<u64>,
     },
+    /// There is no room for it in the memory budget.
+    #[error(
+        "{source_name} does not fit into the memory budget: it needs {needed_bytes} of {budget_bytes} bytes, {pinned_bytes} are pinned"
+    )]
+    OverBudget {
+        /// The source.
+        source_name: SourceName,
+        /// Bytes it would take.
+        needed_bytes: u64,
+        /// The budget.
+        budget_bytes: u64,
+        /// Held by pinned sources.
+        pinned_bytes: u64,
+        /// The largest bodies in memory, largest first.
+        largest: Vec<(SourceName, u64)>,
+    },
+    /// The last good body is older than may be served.
+    #[error(
+        "the index of {source_name} is {age_hours} h old, more than the {max_age_hours} h that are served"
+    )]
+    StaleExpired {
+        /// The source.
+        source_name: SourceName,
+        /// Age of the body, hours.
+        age_hours: u64,
+        /// The cap, hours.
+        max_age_hours: u64,
+        /// When it was published.
+        last_good_ns: Option<hearth_core::UnixNanos>,
+        /// Why there is no newer one.
+        last_error: Option<String>,
+    },
+    /// A source that is in memory is forgotten only if that is forced.
+    #[error("{source_name} is in memory ({})", tier.as_str())]
+    InMemory {
+        /// The source.
+        source_name: SourceName,
+        /// How much of it.
+        tier: hearth_residency::Tier,
+    },
+    /// A pinned source stays in memory.
+    #[error("{source_name} is pinned")]
+    Pinned {
+        /// The source.
+        source_name: SourceName,
+    },
     /// The cursor belongs to an instant that has been replaced.
     #[error("the index of {source_name} moved on to generation {generation} since the last page")]
     GenerationMoved {
@@ -163,6 +209,17 @@ impl ServiceError {
             Self::BuildFailed { source_name, .. } => {
                 format!("`hearth refresh {source_name}` tries again at once")
             }
+            Self::OverBudget { .. } => {
+                "`hearth status` shows what holds the memory; unpin or hibernate something, or raise memory.budget"
+                    .into()
+            }
+            Self::StaleExpired { source_name, .. } => {
+                format!("`hearth refresh {source_name}` tries again at once; `stale.max_age_hours = 0` lifts the cap")
+            }
+            Self::InMemory { source_name, .. } => {
+                format!("`hearth hibernate {source_name}` first, or `hearth forget --force {source_name}`")
+            }
+            Self::Pinned { source_name } => format!("`hearth unpin {source_name}` first"),
             Self::GenerationMoved { .. } => "start again from the first page".into(),
             Self::Overlaps { by, relation: Overlap::Inside, .. } => {
                 format!("search it with `--in`, or `hearth forget {by}` first")

@@ -19,6 +19,7 @@ mod freshness;
 mod hashing;
 mod lifecycle;
 mod merge;
+mod operator;
 mod paths;
 mod people;
 mod pools;
@@ -38,6 +39,7 @@ pub use error::{Overlap, ServiceError};
 pub use hearth_files::engine::{Explain, ExplainStep};
 pub use hearth_files::index::{Body, RowId};
 pub use lifecycle::MemoryHook;
+pub use operator::Subscription;
 
 use catalogue::Catalogue;
 use lifecycle::Lifecycle;

@@ -48,7 +48,7 @@ impl Service {
     ///
     /// # Errors
     /// [`ServiceError::UnknownSource`], errors of writing the list of sources.
-    pub fn forget(&self, name_or_root: &[u8]) -> Result<SourceInfo, ServiceError> {
+    pub fn forget(&self, name_or_root: &[u8], _force: bool) -> Result<crate::api::Freed, ServiceError> {
         let mut registry = self.registry.lock();
         let known = registry.by_name_or_root(name_or_root).cloned();
         let info = known.ok_or_else(|| registry.unknown(name_or_root))?;
@@ -61,7 +61,7 @@ impl Service {
         if let Some(hook) = &self.lifecycle.on_memory_released {
             hook();
         }
-        Ok(info)
+        Ok(crate::api::Freed { source: info, freed_bytes: 0 })
     }
 
     /// The registered sources, ordered by number.
