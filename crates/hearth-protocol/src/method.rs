@@ -1,4 +1,7 @@
 //! Names of methods and notifications.
+//!
+//! Methods mirror the commands of the command line. `docs/protocol.md` has a row for each name here, which
+//! a test sees to.
 
 /// Handshake: protocol version, limits, capabilities.
 pub const HELLO: &str = "hello";
