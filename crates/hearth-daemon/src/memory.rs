@@ -3,6 +3,7 @@
 //! Building an index takes several times what it keeps, so freed pages go back to the kernel: after about a
 //! second by themselves, at once after a build. All dealings with the allocator's interface are here.
 
+use hearth_service::Allocator;
 use std::ffi::CStr;
 use std::ptr;
 use tikv_jemalloc_ctl::{epoch, stats};
@@ -17,12 +18,25 @@ static MALLOC_CONF: &[u8; 60] = b"background_thread:true,dirty_decay_ms:1000,muz
 /// `arena.<i>.purge` for the index that means all arenas (`MALLCTL_ARENAS_ALL` of jemalloc's header).
 const PURGE_ALL: &CStr = c"arena.4096.purge";
 
-/// Returns the free pages of every arena to the kernel now. May be called from any thread; takes the time
-/// that the kernel needs to unmap them.
-pub(crate) fn release() {
-    let status = purge();
-    if status != 0 {
-        tracing::warn!("free memory stays with the allocator for now (status {status})");
+/// The allocator of this process, for whoever keeps a memory budget.
+#[derive(Debug)]
+pub(crate) struct Jemalloc;
+
+impl Allocator for Jemalloc {
+    /// Pages in use and the allocator's own; free pages are about to be given back and do not count.
+    fn held_bytes(&self) -> Option<u64> {
+        epoch::advance().ok()?;
+        let (active, metadata) = (stats::active::read().ok()?, stats::metadata::read().ok()?);
+        Some((active + metadata) as u64)
+    }
+
+    /// Returns the free pages of every arena to the kernel now; takes the time that the kernel needs to
+    /// unmap them.
+    fn give_back(&self) {
+        let status = purge();
+        if status != 0 {
+            tracing::warn!("free memory stays with the allocator for now (status {status})");
+        }
     }
 }
 

@@ -135,7 +135,7 @@ fn listener(places: &Places) -> Result<UnixListener, Failure> {
 }
 
 fn server(places: Places, config: Config, borrowed: bool) -> Result<Arc<Server>, Failure> {
-    let service = Service::open_with(config.clone(), &places.state, Some(Arc::new(memory::release)));
+    let service = Service::open_with(config.clone(), &places.state, Some(Arc::new(memory::Jemalloc)));
     let service = service.map_err(|error| Failure::cannot("start", error))?;
     let lanes = Lanes::start().map_err(|error| Failure::cannot("start threads", error))?;
     Ok(Arc::new(Server {

@@ -2,8 +2,10 @@
 //!
 //! A [`scan`] turns a mounted file system into raw rows; [`index`] turns rows into an immutable,
 //! compressed body and applies changes to it; [`query`] parses the query language; [`engine`]
-//! answers queries from a body. Nothing here knows sockets, tiers or JSON.
+//! answers queries from a body; a [`digest`] is what stays of a body that left memory. Nothing here
+//! knows sockets, tiers or JSON.
 
+pub mod digest;
 pub mod engine;
 pub mod entry;
 pub mod fold;

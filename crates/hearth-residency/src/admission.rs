@@ -204,7 +204,7 @@ impl<B> Kernel<B> {
         let Some(shard) = self.get(id) else { return };
         let Some(waiting) = shard.waiting else { return };
         let needed = shard.working_bytes();
-        let waited_out = |since: Moment| since + self.policy.admission_wait <= self.now;
+        let waited_out = |since: Moment| since.saturating_add(self.policy.admission_wait) <= self.now;
         if !waiting.short_since.is_some_and(waited_out) {
             return;
         }

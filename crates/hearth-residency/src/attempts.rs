@@ -36,6 +36,7 @@ impl<B> Kernel<B> {
         let (reserved, displace) = (running.reservation.bytes(), running.displace);
         let more = needed.saturating_sub(reserved);
         if more > 0 && !self.make_room(id, displace, more) {
+            self.change(id, |shard| shard.suspected_bytes = shard.suspected_bytes.max(needed));
             return self.stop(id, self.over_budget(needed).into());
         }
         self.change(id, |shard| {
@@ -43,18 +44,17 @@ impl<B> Kernel<B> {
                 attempt.reservation.resize(needed.max(reserved));
             }
         });
+        self.ledger.mark();
     }
 
     /// An attempt ended.
     pub(crate) fn ended(&mut self, id: ShardId, attempt: AttemptId, outcome: Outcome<B>) {
-        if self.orphans.remove(&attempt).is_some() {
-            self.lanes_used -= 1;
-            self.room_changed = true;
-            return;
+        if let Some(ended) = self.orphans.remove(&attempt) {
+            return self.give_back_lane(ended.standing);
         }
         let Some(ended) = self.take_attempt(id, attempt) else { return };
         match (ended.standing, outcome) {
-            (Standing::Cancelled | Standing::Overdue, _) => self.room_changed = true,
+            (Standing::Cancelled | Standing::Overdue, _) => {}
             (Standing::Running, Outcome::Built { body, measured }) => self.built(id, ended, body, measured),
             (Standing::Running, Outcome::Failed(reason)) => {
                 self.give_back(id, ended.covers);
@@ -72,11 +72,14 @@ impl<B> Kernel<B> {
         let is = |shard: &Shard| shard.attempt.as_ref().is_some_and(|running| running.id == attempt);
         self.get(id).filter(|shard| is(shard))?;
         let ended = self.change(id, |shard| shard.attempt.take())??;
-        if ended.standing != Standing::Overdue {
-            self.lanes_used -= 1;
-        }
-        self.room_changed = true;
+        self.give_back_lane(ended.standing);
         Some(ended)
+    }
+
+    /// An attempt is over; one that is overdue gave its lane back when it became so.
+    fn give_back_lane(&mut self, standing: Standing) {
+        self.lanes_used -= usize::from(standing != Standing::Overdue);
+        self.room_changed = true;
     }
 
     fn built(&mut self, id: ShardId, attempt: Attempt, body: B, measured: Measured) {
@@ -162,27 +165,28 @@ impl<B> Kernel<B> {
         let now = self.now;
         self.change(id, |shard| {
             shard.failures = shard.failures.saturating_add(1);
-            shard.retry_at = Some(now + back_off(shard.failures));
+            shard.retry_at = Some(now.saturating_add(back_off(shard.failures)));
             shard.last_failure = Some(failure);
             shard.waiting = None;
         });
         self.move_health(id, Reason::Failed);
     }
 
-    /// The attempt in flight takes too long. Its shard goes on without it.
+    /// The attempt in flight takes too long, to be done or to notice that it was told to stop. Its shard
+    /// goes on without it.
     pub(crate) fn overdue(&mut self, id: ShardId) {
-        let deadline = self.policy.deadline;
-        let attempt = self.change(id, |shard| {
-            let attempt = shard.attempt.as_mut()?;
-            attempt.standing = Standing::Overdue;
-            Some((attempt.id, attempt.covers.take()))
+        let waits = self.get(id).is_some_and(|shard| shard.waiting.is_some());
+        let ran = self.stop_running(id);
+        self.change(id, |shard| {
+            if let Some(attempt) = &mut shard.attempt {
+                attempt.standing = Standing::Overdue;
+            }
         });
-        let Some((attempt, covers)) = attempt.flatten() else { return };
         self.lanes_used -= 1;
         self.room_changed = true;
-        self.effects.push(Effect::Cancel { shard: id, attempt });
-        self.give_back(id, covers);
-        self.fail(id, Failure::TimedOut(deadline));
+        if ran || waits {
+            self.fail(id, Failure::TimedOut(self.policy.deadline));
+        }
     }
 
     /// Stops the attempt in flight, which counts as a failure.
@@ -193,15 +197,21 @@ impl<B> Kernel<B> {
 
     /// Stops the attempt in flight, if one runs, and the wait for one.
     pub(crate) fn cancel(&mut self, id: ShardId) {
-        let cancelled = self.change(id, |shard| {
-            shard.waiting = None;
+        self.change(id, |shard| shard.waiting = None);
+        self.stop_running(id);
+    }
+
+    /// Tells the attempt in flight to stop; false if none runs.
+    fn stop_running(&mut self, id: ShardId) -> bool {
+        let stopped = self.change(id, |shard| {
             let attempt = shard.attempt.as_mut().filter(|attempt| attempt.standing == Standing::Running)?;
             attempt.standing = Standing::Cancelled;
             Some((attempt.id, attempt.covers.take()))
         });
-        let Some((attempt, covers)) = cancelled.flatten() else { return };
+        let Some((attempt, covers)) = stopped.flatten() else { return false };
         self.effects.push(Effect::Cancel { shard: id, attempt });
         self.give_back(id, covers);
+        true
     }
 
     /// A source changed.
@@ -217,7 +227,8 @@ impl<B> Kernel<B> {
         match shard.health {
             Health::Fresh => self.want(id, Reason::Refresh),
             Health::Failed if shard.tier.has_body() && shard.hurried_at < shard.failures => {
-                self.change(id, |shard| shard.hurried_at = shard.failures);
+                // The failure of the attempt that this brings forward is no new step of the schedule.
+                self.change(id, |shard| shard.hurried_at = shard.failures + 1);
                 self.want(id, Reason::Refresh);
             }
             _ => {}
@@ -238,10 +249,12 @@ impl<B> Kernel<B> {
     pub(crate) fn want(&mut self, id: ShardId, reason: Reason) {
         let Some(shard) = self.get(id) else { return };
         let rank = match reason {
-            Reason::Promote if shard.claims > 0 => Rank::Claimed,
-            Reason::Promote => Rank::Hinted,
-            Reason::Preload => Rank::Preload,
             Reason::Refresh => Rank::Refresh,
+            _ if shard.claims > 0 => Rank::Claimed,
+            Reason::Preload => Rank::Preload,
+            Reason::Promote => Rank::Hinted,
+            // A failure does not make it less urgent.
+            _ if shard.is_pinned() || shard.heat => Rank::Preload,
             _ => Rank::Load,
         };
         self.move_health(id, reason);
@@ -253,8 +266,11 @@ impl<B> Kernel<B> {
         self.arrivals += 1;
         self.change(id, |shard| {
             // What runs serves every wish to load; only changes need another attempt after it.
-            let running = shard.attempt.as_ref().is_some_and(|attempt| attempt.standing == Standing::Running);
-            if running {
+            let running = shard.attempt.as_mut().filter(|attempt| attempt.standing == Standing::Running);
+            if let Some(attempt) = running {
+                if rank <= Rank::Preload {
+                    attempt.displace = Displace::Anybody;
+                }
                 return;
             }
             shard.retry_at = None;
@@ -269,7 +285,7 @@ impl<B> Kernel<B> {
     fn put_off(&mut self, id: ShardId) {
         let now = self.now;
         self.change(id, |shard| {
-            shard.retry_at = Some(now + back_off(shard.failures));
+            shard.retry_at = Some(now.saturating_add(back_off(shard.failures)));
             shard.waiting = None;
         });
         self.move_health(id, Reason::Failed);

@@ -4,9 +4,10 @@
 //! cannot happen. A test prints them into the architecture page.
 
 /// How much of a shard is in memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tier {
     /// Nothing.
+    #[default]
     Cold,
     /// The digest, which can prove "not here".
     Parked,
@@ -17,9 +18,10 @@ pub enum Tier {
 }
 
 /// How good the body of a shard is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Health {
     /// No body: never built, or given up with the memory.
+    #[default]
     Empty,
     /// A body is under way and none is there meanwhile.
     Loading,

@@ -319,8 +319,8 @@ pub enum Refusal {
     InMemory(Tier),
 }
 
-/// What there is to say of a shard.
-#[derive(Clone, Debug, PartialEq)]
+/// What there is to say of a shard. The default is that of one that nothing is known of.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct View {
     /// How much of it is in memory.
     pub tier: Tier,
@@ -336,6 +336,8 @@ pub struct View {
     pub digest_bytes: u64,
     /// Set aside for an attempt in flight.
     pub reserved_bytes: u64,
+    /// Its replaced or given-up bodies that queries still hold.
+    pub retained_bytes: u64,
     /// Most that it held at one time since it came into memory.
     pub high_water_bytes: u64,
     /// True if a parked shard's source is known to have changed since.

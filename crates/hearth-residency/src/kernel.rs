@@ -6,9 +6,9 @@
 
 use crate::axes::{Reason, Tier};
 use crate::event::{Effect, Event, Pressure, ShardId, Step, Totals, Transition, View};
-use crate::ledger::{Ledger, Reservation};
+use crate::ledger::Ledger;
 use crate::policy::{Moment, Policy, RETAINED_LONG};
-use crate::shard::{Place, Shard, Standing};
+use crate::shard::{Attempt, Place, Shard, Standing};
 use crate::{AttemptId, Pin};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,7 +39,7 @@ pub struct Kernel<B> {
     /// Shards that have to be shown.
     changed: BTreeSet<ShardId>,
     /// Attempts in flight of shards that were forgotten.
-    pub(crate) orphans: BTreeMap<AttemptId, Reservation>,
+    pub(crate) orphans: BTreeMap<AttemptId, Attempt>,
     pub(crate) pressure: Pressure,
     pub(crate) arrivals: u64,
     pub(crate) attempts_begun: u64,
@@ -75,7 +75,10 @@ impl<B> Kernel<B> {
 
     /// What follows from an event. Time that goes back counts as standing still.
     pub fn step(&mut self, now: Moment, event: Event<B>) -> Vec<Effect<B>> {
-        self.now = self.now.max(now);
+        let before = self.now;
+        self.now = before.max(now);
+        // Bodies that were to be gone by now and are not: who counted on them counts anew.
+        self.room_changed |= self.ledger.next_left(before).is_some_and(|left| left <= self.now);
         self.run_timers();
         self.take(event);
         self.pump();
@@ -89,12 +92,13 @@ impl<B> Kernel<B> {
         let overdue = self.ledger.oldest_unreported().map(|since| since + RETAINED_LONG);
         // A queue that counts on bodies which are on their way out counts anew when they are not.
         let left = if self.queue.is_empty() { None } else { self.ledger.next_left(self.now) };
-        [timer, overdue, left].into_iter().flatten().min()
+        [timer, overdue, left, self.orphan_due()].into_iter().flatten().min()
     }
 
     /// The state of a shard.
     pub fn view(&self, shard: ShardId) -> Option<View> {
-        self.shards.get(&shard).map(|shard| shard.view(self.now))
+        let retained = self.ledger.retained_of(shard);
+        self.shards.get(&shard).map(|shard| shard.view(retained, self.now))
     }
 
     /// The shards that are known.
@@ -121,11 +125,6 @@ impl<B> Kernel<B> {
         }
     }
 
-    /// Bytes of the bodies of one shard that were replaced or given up and are still held.
-    pub fn retained_bytes(&self, shard: ShardId) -> u64 {
-        self.ledger.retained_of(shard)
-    }
-
     fn take(&mut self, event: Event<B>) {
         match event {
             Event::Tick => {}
@@ -138,7 +137,9 @@ impl<B> Kernel<B> {
             Event::Grew { shard, attempt, needed_bytes } => self.grew(shard, attempt, needed_bytes),
             Event::Ended { shard, attempt, outcome } => self.ended(shard, attempt, outcome),
             Event::Released { shard, generation } => {
-                self.ledger.release(shard, generation);
+                if self.ledger.release(shard, generation) && self.shards.contains_key(&shard) {
+                    self.changed.insert(shard);
+                }
                 self.room_changed = true;
             }
             Event::MemoryHeld(bytes) => {
@@ -247,10 +248,27 @@ impl<B> Kernel<B> {
                 self.examine(id);
             }
         }
+        self.free_lanes_of_orphans();
         let since = self.now.saturating_sub(RETAINED_LONG);
         if self.now >= RETAINED_LONG {
             for (shard, generation, bytes) in self.ledger.report_overdue(since) {
                 self.effects.push(Effect::Overdue { shard, generation, bytes });
+            }
+        }
+    }
+
+    /// When the next attempt of a forgotten shard has taken too long and gives its lane back.
+    fn orphan_due(&self) -> Option<Moment> {
+        let in_lanes = self.orphans.values().filter(|attempt| attempt.standing != Standing::Overdue);
+        in_lanes.map(|attempt| attempt.deadline(&self.policy)).min()
+    }
+
+    fn free_lanes_of_orphans(&mut self) {
+        for attempt in self.orphans.values_mut() {
+            if attempt.standing != Standing::Overdue && attempt.deadline(&self.policy) <= self.now {
+                attempt.standing = Standing::Overdue;
+                self.lanes_used -= 1;
+                self.room_changed = true;
             }
         }
     }
@@ -263,8 +281,8 @@ impl<B> Kernel<B> {
             self.unpin(id);
         }
         let Some(shard) = self.get(id) else { return };
-        let attempt = shard.attempt.as_ref().filter(|attempt| attempt.standing == Standing::Running);
-        if attempt.is_some_and(|attempt| attempt.began + self.policy.deadline <= now) {
+        let attempt = shard.attempt.as_ref().filter(|attempt| attempt.standing != Standing::Overdue);
+        if attempt.is_some_and(|attempt| attempt.deadline(&self.policy) <= now) {
             self.overdue(id);
         }
         self.refuse_if_waited_out(id);
@@ -286,7 +304,8 @@ impl<B> Kernel<B> {
                 }
                 shard.timer = due;
             }
-            self.effects.push(Effect::Show { shard: id, view: shard.view(self.now) });
+            self.effects
+                .push(Effect::Show { shard: id, view: shard.view(self.ledger.retained_of(id), self.now) });
         }
     }
 

@@ -158,6 +158,12 @@ impl Ledger {
         self.mark();
     }
 
+    /// A shard is not known any more: what queries still hold of it counts, and is not spoken of.
+    pub(crate) fn forget(&mut self, shard: ShardId) {
+        let of_shard = (shard, Generation::default())..=(shard, Generation::MAX);
+        self.retained.range_mut(of_shard).for_each(|(_, retained)| retained.reported = true);
+    }
+
     /// Bodies that have been held for long and not been reported, which they then are.
     pub(crate) fn report_overdue(&mut self, since: Moment) -> Vec<(ShardId, Generation, u64)> {
         let overdue =
@@ -186,7 +192,8 @@ impl Ledger {
         self.retained.range(range).map(|(_, retained)| retained.bytes).sum()
     }
 
-    fn mark(&mut self) {
+    /// Notes the most that was held.
+    pub(crate) fn mark(&mut self) {
         self.high_water = self.high_water.max(self.held());
     }
 }

@@ -90,10 +90,9 @@ impl<B> Kernel<B> {
         self.change(id, |shard| shard.pin = Pin::None);
         self.drop_all(id, Reason::Forget);
         if let Some(attempt) = self.remove(id).and_then(|shard| shard.attempt) {
-            // An overdue one has given its lane back already; it is counted as long as it runs.
-            self.lanes_used += usize::from(attempt.standing == Standing::Overdue);
-            self.orphans.insert(attempt.id, attempt.reservation);
+            self.orphans.insert(attempt.id, attempt);
         }
+        self.ledger.forget(id);
         self.effects.push(Effect::Forget(id));
         Ok(())
     }

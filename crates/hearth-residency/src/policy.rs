@@ -74,7 +74,7 @@ impl Policy {
     /// How long a shard with this many queries a minute may idle where the base is `base`.
     pub(crate) fn stay(&self, base: Duration, rate_per_min: f64) -> Duration {
         let factor = (1.0 + rate_per_min.max(0.0).ln_1p()).min(self.adaptive_cap.max(1.0));
-        base.mul_f64(factor)
+        Duration::try_from_secs_f64(base.as_secs_f64() * factor).unwrap_or(Duration::MAX)
     }
 }
 

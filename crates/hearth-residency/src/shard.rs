@@ -67,6 +67,13 @@ pub(crate) struct Attempt {
     pub(crate) covers: Option<ChangeSet>,
 }
 
+impl Attempt {
+    /// When it has taken too long.
+    pub(crate) fn deadline(&self, policy: &Policy) -> Moment {
+        self.began.saturating_add(policy.deadline)
+    }
+}
+
 /// A wait for memory or a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Waiting {
@@ -105,7 +112,7 @@ pub(crate) struct Shard {
     pub(crate) rate: Rate,
     /// Working set of a load: learned, else forecast.
     pub(crate) load_bytes: u64,
-    /// Working set of an attempt that was stopped because memory ran out while it ran alone.
+    /// Working set at which an attempt was stopped for want of memory.
     pub(crate) suspected_bytes: u64,
     /// Working set of applying changes, if learned.
     pub(crate) apply_bytes: Option<u64>,
@@ -188,10 +195,10 @@ impl Shard {
             Pin::Until(until) => Some(until),
             _ => None,
         };
-        let running = self.attempt.as_ref().filter(|attempt| attempt.standing == Standing::Running);
-        let deadline = running.map(|attempt| attempt.began + policy.deadline);
+        let in_lane = self.attempt.as_ref().filter(|attempt| attempt.standing != Standing::Overdue);
+        let deadline = in_lane.map(|attempt| attempt.deadline(policy));
         let short = self.waiting.and_then(|waiting| waiting.short_since);
-        let refusal = short.map(|since| since + policy.admission_wait);
+        let refusal = short.map(|since| since.saturating_add(policy.admission_wait));
         let retry = self.retry_at.filter(|_| self.health == Health::Failed && self.waiting.is_none());
         [pin, deadline, refusal, retry, self.idle_until(policy)].into_iter().flatten().min()
     }
@@ -208,10 +215,10 @@ impl Shard {
         if self.is_held() || loading {
             return None;
         }
-        Some(self.idle_since + policy.stay(base, self.rate.per_min(self.idle_since)))
+        Some(self.idle_since.saturating_add(policy.stay(base, self.rate.per_min(self.idle_since))))
     }
 
-    pub(crate) fn view(&self, now: Moment) -> View {
+    pub(crate) fn view(&self, retained_bytes: u64, now: Moment) -> View {
         View {
             tier: self.tier,
             health: self.health,
@@ -220,6 +227,7 @@ impl Shard {
             body_bytes: self.body_bytes,
             digest_bytes: self.digest_bytes,
             reserved_bytes: self.reserved_bytes(),
+            retained_bytes,
             high_water_bytes: self.high_water,
             behind: self.tier == Tier::Parked && self.pending.is_some(),
             failures: self.failures,

@@ -3,6 +3,7 @@
 //! Faces convert these to and from their wire format; nothing here serialises. Paths are absolute
 //! bytes. An operation over several sources answers as one.
 
+pub use crate::pressure::Availability;
 use hearth_core::UnixNanos;
 use hearth_files::engine::Explain;
 use hearth_files::index::{Body, RowId};

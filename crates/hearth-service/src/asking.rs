@@ -1,12 +1,16 @@
 //! From a request to the instants it is answered from.
 //!
-//! The query is parsed, the sources it can concern are chosen, and of each the body that is published
-//! now is taken. Every later step works on these, whatever is published meanwhile.
+//! The query is parsed and the sources it can concern are chosen. Each part is opened when it is needed:
+//! a body in memory is taken as it is published now; a shard that is out of memory stays so if its
+//! digest proves that it holds no match, and is brought in otherwise. What a part was answered from is
+//! kept with it, to be told at the end.
 
 use crate::Service;
 use crate::api::{Health, SourceMeta};
-use crate::catalogue::{Published, Shard, Shards};
+use crate::catalogue::{Known, Published, Shard, Shards, Source};
 use crate::clock;
+use crate::cursor;
+use crate::driver::Claim;
 use crate::error::ServiceError;
 use crate::freshness;
 use crate::paths::holds;
@@ -15,7 +19,10 @@ use crate::selection::{Chosen, Scope, choose, limited, prune};
 use hearth_core::{CancelToken, EntryKind, limits};
 use hearth_files::engine::EngineError;
 use hearth_files::query::{Context, Query, SortKey, parse, parse_sort};
+use hearth_residency::{Failure, Serving, ShardId, serving};
 use jiff::tz::TimeZone;
+use std::cell::OnceCell;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -35,57 +42,269 @@ pub(crate) struct Question<'a> {
 
 /// One source's part of an answer.
 pub(crate) struct Part {
-    pub(crate) shard: Arc<Shard>,
-    /// What is answered from; `None` while the first scan has nothing to show.
-    pub(crate) published: Option<Arc<Published>>,
+    /// The source as it was when the question was asked, without its body.
+    pub(crate) shard: Shard,
+    /// Whether it had a body then.
+    had_body: bool,
     pub(crate) scope: Scope,
     /// The query, limited to the scope.
     pub(crate) query: Query,
+    /// Every source when the question was asked.
+    sources: Arc<[Arc<Source>]>,
+    /// What it was answered from, once it was.
+    answered: OnceCell<Answered>,
+}
+
+/// What a part was answered from.
+struct Answered {
+    /// The source at that time, without its body.
+    shard: Shard,
+    /// The body, or the one that the digest speaks of; `None` if there was nothing.
+    from: Option<Known>,
+    /// Why there is no answer of this part.
+    failure: Option<ServiceError>,
+}
+
+/// A body that is being read. While this is held the body is kept in memory.
+pub(crate) struct Held {
+    published: Arc<Published>,
+    _claim: Option<Claim>,
+}
+
+impl Deref for Held {
+    type Target = Published;
+
+    fn deref(&self) -> &Published {
+        &self.published
+    }
+}
+
+impl Part {
+    /// The source's name.
+    pub(crate) fn name(&self) -> &String {
+        &self.shard.source.info.name
+    }
+
+    /// Number of the source, generation and making of the body that it was answered from (zeros: none);
+    /// `None` if it was not asked.
+    pub(crate) fn instant(&self) -> Option<cursor::Instant> {
+        let from = self.answered.get()?.from;
+        Some(from.map_or((self.shard.id(), 0, 0), |from| (self.shard.id(), from.generation, from.made_ns)))
+    }
+
+    /// True if reading it needs no load.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        self.had_body || refuted(&self.shard, &self.query)
+    }
+
+    fn failed(&self) -> bool {
+        self.answered.get().is_some_and(|answered| answered.failure.is_some())
+    }
 }
 
 impl Service {
-    /// Parses a question and takes the instants that answer it.
-    pub(crate) fn ask(
-        &self,
-        question: Question<'_>,
-        cancel: &CancelToken,
-    ) -> Result<Vec<Part>, ServiceError> {
+    /// Parses a question and chooses the sources that it is about.
+    pub(crate) fn ask(&self, question: Question<'_>) -> Result<Vec<Part>, ServiceError> {
         let query = self.parse(question)?;
-        let shards = self.lifecycle.catalogue.load();
+        let shards = self.catalogue.load();
         let chosen = prune(&shards, choose(&shards, question.within)?, &query)?;
-        self.parts(&shards, chosen, &query, cancel)
+        Ok(self.parts(&shards, chosen, &query))
     }
 
-    /// Takes the instants of the chosen sources.
-    pub(crate) fn parts(
-        &self,
-        shards: &Shards,
-        chosen: Vec<Chosen>,
-        query: &Query,
-        cancel: &CancelToken,
-    ) -> Result<Vec<Part>, ServiceError> {
-        let now_ns = clock::now_ns();
-        let part = |chosen: Chosen| {
-            let shard = self.ready(chosen.shard, cancel)?;
-            shard.source.touch(now_ns);
-            let published = shard.published.clone();
-            if let (Some(published), Scope::Folders(folders)) = (&published, &chosen.scope) {
-                folders.iter().try_for_each(|folder| check_folder(shards, &shard, published, folder))?;
-            }
-            let query = limited(query, &chosen.scope);
-            Ok(Part { shard, published, scope: chosen.scope, query })
-        };
-        let parts: Vec<Part> = chosen.into_iter().map(part).collect::<Result<_, ServiceError>>()?;
+    /// Parts of an answer from the chosen sources, none of them opened.
+    pub(crate) fn parts(&self, shards: &Shards, chosen: Vec<Chosen>, query: &Query) -> Vec<Part> {
         self.queries.fetch_add(1, Ordering::Relaxed);
-        refuse_if_all_failed(&parts)?;
-        Ok(parts)
+        let sources: Arc<[Arc<Source>]> = shards.iter().map(|shard| Arc::clone(&shard.source)).collect();
+        // What a query keeps to its end must not keep bodies in memory: it holds those that it reads.
+        let part = |chosen: Chosen| Part {
+            query: limited(query, &chosen.scope),
+            had_body: chosen.shard.answering().is_some(),
+            shard: chosen.shard.without_body(),
+            scope: chosen.scope,
+            sources: Arc::clone(&sources),
+            answered: OnceCell::new(),
+        };
+        chosen.into_iter().map(part).collect()
     }
 
-    /// Describes the parts of an answer.
+    /// Says which parts will all be read, so that what is out of memory can be loaded side by side.
+    pub(crate) fn expect(&self, parts: &[Part]) {
+        let absent = parts.iter().filter(|part| !part.is_in_memory());
+        let absent: Vec<ShardId> = absent.map(|part| ShardId(part.shard.id())).collect();
+        if absent.len() > 1 {
+            self.driver.hint(absent);
+        }
+    }
+
+    /// The body that answers a part; `None` if there is nothing to read: the digest has answered, nothing is
+    /// there yet, or the part failed, which [`refuse_if_all_failed`] judges once all parts were asked.
+    pub(crate) fn read(&self, part: &Part, cancel: &CancelToken) -> Result<Option<Held>, ServiceError> {
+        let opened = self.read_part(part, cancel);
+        let (answered, held) = match opened {
+            Ok(opened) => opened,
+            Err(error) if concerns_part(&error) => {
+                let now = self.catalogue.get(part.shard.id());
+                let shard = now.map_or_else(|| part.shard.clone(), |shard| shard.without_body());
+                (Answered { shard, from: None, failure: Some(error) }, None)
+            }
+            Err(error) => return Err(error),
+        };
+        answered.shard.source.touch(clock::now_ns());
+        // A part that is opened again is told as it was answered first.
+        let _ = part.answered.set(answered);
+        Ok(held)
+    }
+
+    /// Describes the parts of an answer that were touched.
     pub(crate) fn describe(&self, parts: &[Part]) -> Vec<SourceMeta> {
         let grace = Duration::from_secs(self.config.files.stale_after_s);
-        let describe = |part: &Part| freshness::describe(&part.shard, part.published.as_deref(), grace);
-        parts.iter().map(describe).collect()
+        let describe = |part: &Part| {
+            let answered = part.answered.get()?;
+            let failure = answered.failure.as_ref().map(ToString::to_string);
+            Some(freshness::describe(&answered.shard, answered.from.as_ref(), failure, grace))
+        };
+        parts.iter().filter_map(describe).collect()
+    }
+
+    fn read_part(&self, part: &Part, cancel: &CancelToken) -> Result<(Answered, Option<Held>), ServiceError> {
+        let id = part.shard.id();
+        let Some(shard) = self.catalogue.get(id) else {
+            return Err(self.unknown(&part.shard.source.info.root));
+        };
+        if shard.answering().is_none() && refuted(&shard, &part.query) {
+            let answered = Answered { from: shard.known, shard: shard.without_body(), failure: None };
+            return Ok((answered, None));
+        }
+        let (shard, claim) = self.ready(shard, cancel)?;
+        let published = shard.answering().cloned();
+        if let Some(published) = &published {
+            self.check_age(&shard, published)?;
+            if let Scope::Folders(folders) = &part.scope {
+                folders
+                    .iter()
+                    .try_for_each(|folder| check_folder(&part.sources, &shard, published, folder))?;
+            }
+        }
+        let from = published.as_ref().map(|published| published.known());
+        let answered = Answered { shard: shard.without_body(), from, failure: None };
+        Ok((answered, published.map(|published| Held { published, _claim: claim })))
+    }
+
+    /// The source with something to answer from, as far as there is: what was in memory before is brought
+    /// back; a source that is scanned for the first time gives what was found so far.
+    fn ready(
+        &self,
+        shard: Arc<Shard>,
+        cancel: &CancelToken,
+    ) -> Result<(Arc<Shard>, Option<Claim>), ServiceError> {
+        if shard.published.is_some() {
+            return Ok((shard, None));
+        }
+        if shard.known.is_some() {
+            return self.promote(&shard, cancel).map(|(shard, claim)| (shard, Some(claim)));
+        }
+        want_newer(&shard);
+        if shard.partial.is_some() || shard.source.waited.load(Ordering::Relaxed) && shard.is_busy() {
+            return Ok((shard, None));
+        }
+        self.wait_first(shard, cancel)
+    }
+
+    /// Waits until a shard is in memory, where it then stays as long as the claim is held.
+    pub(crate) fn promote(
+        &self,
+        shard: &Arc<Shard>,
+        cancel: &CancelToken,
+    ) -> Result<(Arc<Shard>, Claim), ServiceError> {
+        let id = shard.id();
+        let mut claim = self.driver.claim(id);
+        loop {
+            let seen = self.catalogue.changes();
+            let Some(now) = self.catalogue.get(id) else { return Err(self.unknown(&shard.source.info.root)) };
+            match now.view.health {
+                _ if now.published.is_some() => return Ok((now, claim)),
+                Health::Failed => return Err(self.failure_of(&now)),
+                // An operator took it out of memory meanwhile, and this query needs it nevertheless.
+                Health::Empty => claim = self.driver.claim(id),
+                Health::Loading | Health::Fresh | Health::Rebuilding => {}
+            }
+            cancel.check()?;
+            self.check_running()?;
+            self.catalogue.wait_change(seen, CANCEL_POLL);
+        }
+    }
+
+    /// Waits a moment for the first thing that a first scan finds.
+    fn wait_first(
+        &self,
+        shard: Arc<Shard>,
+        cancel: &CancelToken,
+    ) -> Result<(Arc<Shard>, Option<Claim>), ServiceError> {
+        let until = Instant::now() + FIRST_WAIT;
+        let claim = self.driver.claim(shard.id());
+        let mut shard = shard;
+        loop {
+            let seen = self.catalogue.changes();
+            let Some(now) = self.catalogue.get(shard.id()) else { return Ok((shard, None)) };
+            shard = now;
+            let left = until.saturating_duration_since(Instant::now());
+            if shard.answering().is_some() {
+                return Ok((shard, Some(claim)));
+            }
+            if shard.view.health == Health::Failed {
+                return Err(self.failure_of(&shard));
+            }
+            if left.is_zero() {
+                shard.source.waited.store(true, Ordering::Relaxed);
+                return Ok((shard, None));
+            }
+            want_newer(&shard);
+            cancel.check()?;
+            self.catalogue.wait_change(seen, left.min(CANCEL_POLL));
+        }
+    }
+
+    /// Refuses a body that is too old to stand in for a newer one.
+    fn check_age(&self, shard: &Shard, published: &Published) -> Result<(), ServiceError> {
+        let Some(cap) = self.config.stale.max_age else { return Ok(()) };
+        let age = published.began.elapsed();
+        if serving(shard.view.health, age, cap) != Serving::Expired {
+            return Ok(());
+        }
+        Err(ServiceError::StaleExpired {
+            source_name: shard.source.info.name.clone(),
+            age_hours: age.as_secs() / 3600,
+            max_age_hours: cap.as_secs() / 3600,
+            last_good_ns: shard.last_good_ns,
+            last_error: shard.last_error(),
+        })
+    }
+
+    /// The error of a source whose last attempt failed.
+    pub(crate) fn failure_of(&self, shard: &Shard) -> ServiceError {
+        let source_name = shard.source.info.name.clone();
+        match &shard.view.last_failure {
+            Some(Failure::OverBudget(over)) => ServiceError::OverBudget {
+                source_name,
+                needed_bytes: over.needed_bytes,
+                budget_bytes: over.budget_bytes,
+                pinned_bytes: over.pinned_bytes,
+                largest: over.largest.iter().map(|(id, bytes)| (self.name_of(id.0), *bytes)).collect(),
+            },
+            failure => ServiceError::BuildFailed {
+                source_name,
+                reason: failure.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string),
+                retry_in_ms: shard
+                    .view
+                    .retry_at
+                    .map(|at| run::millis(self.driver.instant(at).saturating_duration_since(Instant::now()))),
+            },
+        }
+    }
+
+    fn name_of(&self, id: u64) -> String {
+        let known = self.catalogue.get(id);
+        known.map_or_else(|| id.to_string(), |shard| shard.source.info.name.clone())
     }
 
     fn parse(&self, question: Question<'_>) -> Result<Query, ServiceError> {
@@ -112,47 +331,39 @@ impl Service {
             message: error.message,
         })
     }
+}
 
-    /// The source as it is now; while it has nothing whole, sees to it that something newer comes,
-    /// and waits for the first thing once.
-    fn ready(&self, shard: Arc<Shard>, cancel: &CancelToken) -> Result<Arc<Shard>, ServiceError> {
-        if shard.is_complete() {
-            return Ok(shard);
-        }
-        want_newer(&shard);
-        let source = &shard.source;
-        if shard.published.is_some() || !shard.is_busy() || source.waited.load(Ordering::Relaxed) {
-            return Ok(shard);
-        }
-        let shard = self.wait_first(shard, cancel)?;
-        if shard.published.is_none() {
-            shard.source.waited.store(true, Ordering::Relaxed);
-        }
-        Ok(shard)
+/// An answer from nothing but failures is an error. One failure among others is told in the meta.
+pub(crate) fn refuse_if_all_failed(parts: &mut [Part]) -> Result<(), ServiceError> {
+    if parts.is_empty() || !parts.iter().all(Part::failed) {
+        return Ok(());
     }
+    let failure = parts[0].answered.get_mut().and_then(|answered| answered.failure.take());
+    failure.map_or(Ok(()), Err)
+}
 
-    fn wait_first(&self, shard: Arc<Shard>, cancel: &CancelToken) -> Result<Arc<Shard>, ServiceError> {
-        let (catalogue, until) = (&self.lifecycle.catalogue, Instant::now() + FIRST_WAIT);
-        let mut shard = shard;
-        loop {
-            let seen = catalogue.changes();
-            let Some(now) = catalogue.get(shard.id()) else { return Ok(shard) };
-            shard = now;
-            let left = until.saturating_duration_since(Instant::now());
-            if shard.published.is_some() || !shard.is_busy() || left.is_zero() {
-                return Ok(shard);
-            }
-            want_newer(&shard);
-            cancel.check()?;
-            catalogue.wait_change(seen, left.min(CANCEL_POLL));
-        }
-    }
+/// True if a shard that is out of memory is known to hold no match.
+fn refuted(shard: &Shard, query: &Query) -> bool {
+    // What has changed since it left memory is not in its digest.
+    !shard.view.behind && shard.digest.as_ref().is_some_and(|digest| digest.refutes(query))
+}
+
+/// True for errors that leave the other parts of an answer as they are.
+fn concerns_part(error: &ServiceError) -> bool {
+    matches!(
+        error,
+        ServiceError::OverBudget { .. }
+            | ServiceError::BuildFailed { .. }
+            | ServiceError::StaleExpired { .. }
+            // Forgotten since the question was asked.
+            | ServiceError::UnknownSource { .. }
+    )
 }
 
 /// Asks the running first scan for a body, unless there is one that is young enough.
 fn want_newer(shard: &Shard) {
     let Some(run) = shard.source.run.load_full() else { return };
-    let last = shard.published.as_ref().filter(|last| last.began == run.began);
+    let last = shard.partial.as_ref().filter(|last| last.began == run.began);
     if last.is_none_or(|last| run::is_due(last.at.elapsed(), last.built_in)) {
         run.want_body();
     }
@@ -160,13 +371,13 @@ fn want_newer(shard: &Shard) {
 
 /// Refuses a folder that is asked for by name and cannot be answered for.
 fn check_folder(
-    shards: &Shards,
+    sources: &[Arc<Source>],
     shard: &Shard,
     published: &Published,
     folder: &[u8],
 ) -> Result<(), ServiceError> {
     // Parts of it are other sources, which answer.
-    if !published.complete || shards.iter().any(|other| holds(folder, &other.source.root)) {
+    if !published.complete() || sources.iter().any(|other| holds(folder, &other.root)) {
         return Ok(());
     }
     let skipped = published.skipped.iter().find(|skipped| holds(&skipped.path, folder));
@@ -181,25 +392,6 @@ fn check_folder(
     };
     let source_name = shard.source.info.name.clone();
     Err(ServiceError::NotFound { path: folder.to_vec(), source_name, problem })
-}
-
-/// An answer from nothing but failures is an error. One failure among others is told in the meta.
-fn refuse_if_all_failed(parts: &[Part]) -> Result<(), ServiceError> {
-    let failed = |part: &&Part| part.published.is_none() && part.shard.health == Health::Failed;
-    match parts.first() {
-        Some(first) if parts.iter().all(|part| failed(&part)) => Err(build_failed(&first.shard)),
-        _ => Ok(()),
-    }
-}
-
-/// The error of a source whose last attempt failed.
-pub(crate) fn build_failed(shard: &Shard) -> ServiceError {
-    let left = |at: Instant| run::millis(at.saturating_duration_since(Instant::now()));
-    ServiceError::BuildFailed {
-        source_name: shard.source.info.name.clone(),
-        reason: shard.last_error.as_deref().unwrap_or("unknown").to_owned(),
-        retry_in_ms: shard.retry_at.map(left),
-    }
 }
 
 /// Reads sort keys.

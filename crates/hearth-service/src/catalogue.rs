@@ -5,11 +5,14 @@
 //! at a time under a lock and wake whoever waits for a change. Generations of a source only grow.
 
 use crate::api::{Health, ScanOutcome, SourceInfo};
+use crate::held::Hold;
 use crate::run::ScanRun;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use hearth_core::UnixNanos;
+use hearth_files::digest::Digest;
 use hearth_files::index::Body;
 use hearth_files::scan::Skipped;
+use hearth_residency::View;
 use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -58,13 +61,14 @@ impl Source {
 /// A published body and when it was true.
 pub(crate) struct Published {
     pub(crate) body: Arc<Body>,
+    /// 0 = of a scan that has not ended.
     pub(crate) generation: u64,
-    /// Whether the scan had ended.
-    pub(crate) complete: bool,
     /// When the scan began: changes before that are in the body.
     pub(crate) began: Instant,
     /// The same by the wall clock.
     pub(crate) began_ns: UnixNanos,
+    /// When it was made; tells it from every other body of the source, also after a restart.
+    pub(crate) made_ns: UnixNanos,
     /// When it was published.
     pub(crate) at: Instant,
     /// How long the index was being built.
@@ -73,11 +77,39 @@ pub(crate) struct Published {
     pub(crate) device: u64,
     /// Folders that the scan did not enter; empty while it runs.
     pub(crate) skipped: Vec<Skipped>,
-    /// Heap bytes of the body.
-    pub(crate) resident_bytes: u64,
+    /// Tells when the last reader has let go of the body; nobody is told of a partial one.
+    pub(crate) _hold: Option<Hold>,
 }
 
 impl Published {
+    /// Whether the scan had ended.
+    pub(crate) fn complete(&self) -> bool {
+        self.generation > 0
+    }
+
+    /// What stays known of it.
+    pub(crate) fn known(&self) -> Known {
+        Known {
+            generation: self.generation,
+            began: self.began,
+            began_ns: self.began_ns,
+            made_ns: self.made_ns,
+            rows: self.body.entries(),
+        }
+    }
+}
+
+/// What stays known of a body when it is out of memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known {
+    pub(crate) generation: u64,
+    pub(crate) began: Instant,
+    pub(crate) began_ns: UnixNanos,
+    pub(crate) made_ns: UnixNanos,
+    pub(crate) rows: u64,
+}
+
+impl Known {
     /// Opaque position: which publication of which scan.
     pub(crate) fn clock(&self) -> String {
         format!("scan:{}:{}", self.generation, self.began_ns)
@@ -88,15 +120,18 @@ impl Published {
 #[derive(Clone)]
 pub(crate) struct Shard {
     pub(crate) source: Arc<Source>,
-    pub(crate) health: Health,
+    /// What the kernel says of it.
+    pub(crate) view: View,
+    /// The whole body, if it is in memory.
     pub(crate) published: Option<Arc<Published>>,
+    /// What a first scan has found so far, if somebody asked.
+    pub(crate) partial: Option<Arc<Published>>,
+    /// What can prove that something is not there, also while the body is out of memory.
+    pub(crate) digest: Option<Arc<Digest>>,
+    /// The last whole body, in memory or not.
+    pub(crate) known: Option<Known>,
     pub(crate) last_scan: Option<Arc<ScanOutcome>>,
     pub(crate) last_good_ns: Option<UnixNanos>,
-    pub(crate) last_error: Option<Arc<str>>,
-    pub(crate) retry_at: Option<Instant>,
-    /// Attempts that failed since the last one that did not.
-    pub(crate) failures: u32,
-    pub(crate) rebuilds_total: u64,
 }
 
 impl Shard {
@@ -104,14 +139,13 @@ impl Shard {
     pub(crate) fn new(info: SourceInfo) -> Self {
         Self {
             source: Arc::new(Source::new(info)),
-            health: Health::Empty,
+            view: View::default(),
             published: None,
+            partial: None,
+            digest: None,
+            known: None,
             last_scan: None,
             last_good_ns: None,
-            last_error: None,
-            retry_at: None,
-            failures: 0,
-            rebuilds_total: 0,
         }
     }
 
@@ -120,19 +154,24 @@ impl Shard {
         self.source.info.id
     }
 
-    /// True if a finished scan serves.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.published.as_ref().is_some_and(|published| published.complete)
+    /// The body that answers now, if there is one.
+    pub(crate) fn answering(&self) -> Option<&Arc<Published>> {
+        self.published.as_ref().or(self.partial.as_ref())
     }
 
-    /// Generation of the published body; 0 = none.
-    pub(crate) fn generation(&self) -> u64 {
-        self.published.as_ref().map_or(0, |published| published.generation)
-    }
-
-    /// True if a scan runs or waits.
+    /// True if a body is being made or waits to be.
     pub(crate) fn is_busy(&self) -> bool {
-        matches!(self.health, Health::Empty | Health::Loading | Health::Rebuilding)
+        matches!(self.view.health, Health::Loading | Health::Rebuilding)
+    }
+
+    /// The same, keeping no body in memory.
+    pub(crate) fn without_body(&self) -> Self {
+        Self { published: None, partial: None, ..self.clone() }
+    }
+
+    /// The last failure in words, if the last attempt failed.
+    pub(crate) fn last_error(&self) -> Option<String> {
+        self.view.last_failure.as_ref().map(ToString::to_string)
     }
 }
 
@@ -164,14 +203,6 @@ impl Catalogue {
         self.write(|shards| shards.push(Arc::new(Shard::new(info))));
     }
 
-    /// Takes a source out and returns it as it was.
-    pub(crate) fn remove(&self, id: u64) -> Option<Arc<Shard>> {
-        self.write(|shards| {
-            let at = shards.iter().position(|shard| shard.id() == id)?;
-            Some(shards.remove(at))
-        })
-    }
-
     /// Changes one source and returns what it became; `None` if it was forgotten meanwhile.
     pub(crate) fn update(&self, id: u64, change: impl FnOnce(&mut Shard)) -> Option<Arc<Shard>> {
         self.write(|shards| {
@@ -199,7 +230,8 @@ impl Catalogue {
         self.write(|_| ());
     }
 
-    fn write<R>(&self, change: impl FnOnce(&mut Shards) -> R) -> R {
+    /// Changes any of the sources in one publication.
+    pub(crate) fn write<R>(&self, change: impl FnOnce(&mut Shards) -> R) -> R {
         let mut changes = self.changes.lock();
         let mut shards = Vec::clone(&self.shards.load());
         let result = change(&mut shards);
@@ -224,9 +256,9 @@ mod tests {
         let catalogue = Catalogue::default();
         catalogue.insert(info(1));
         let before = catalogue.load();
-        catalogue.update(1, |shard| shard.health = Health::Loading);
-        assert_eq!(before[0].health, Health::Empty);
-        assert_eq!(catalogue.load()[0].health, Health::Loading);
+        catalogue.update(1, |shard| shard.view.health = Health::Loading);
+        assert_eq!(before[0].view.health, Health::Empty);
+        assert_eq!(catalogue.load()[0].view.health, Health::Loading);
     }
 
     #[test]
@@ -234,9 +266,8 @@ mod tests {
         let catalogue = Catalogue::default();
         catalogue.insert(info(1));
         catalogue.insert(info(2));
-        assert_eq!(catalogue.remove(1).unwrap().id(), 1);
-        assert!(catalogue.update(1, |shard| shard.failures = 9).is_none());
-        assert!(catalogue.remove(1).is_none());
+        catalogue.write(|shards| shards.retain(|shard| shard.id() != 1));
+        assert!(catalogue.update(1, |shard| shard.view.failures = 9).is_none());
         assert_eq!(catalogue.load().len(), 1);
     }
 

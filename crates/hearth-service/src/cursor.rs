@@ -1,9 +1,8 @@
 //! Where the next page of an answer begins: opaque text that a client hands back.
 //!
-//! A cursor names the instants (source, generation, begin of the scan) that the answer came from
+//! A cursor names the instants (source, generation, making of the body) that the answer came from
 //! and is bound to its request, so that pages of one answer fit together or the client is told that
-//! they no longer do. The begin of the scan tells a generation from one of the same number after a
-//! restart.
+//! they no longer do. The making tells a generation from one of the same number after a restart.
 
 use crate::api::FindRequest;
 use crate::error::ServiceError;
@@ -11,7 +10,7 @@ use hearth_core::UnixNanos;
 
 const VERSION: &str = "1";
 
-/// One instant of one source: number, generation, begin of the scan.
+/// One instant of one source: number, generation, making of the body.
 pub(crate) type Instant = (u64, u64, UnixNanos);
 
 /// The content of a cursor.
@@ -29,8 +28,8 @@ impl Cursor {
     /// The text for the client.
     pub(crate) fn encode(&self) -> String {
         let mut text = format!("{VERSION}.{:x}.{:x}", self.offset, self.request);
-        for (source, generation, began_ns) in &self.instants {
-            text.push_str(&format!(".{source:x}-{generation:x}-{:x}", began_ns.cast_unsigned()));
+        for (source, generation, made_ns) in &self.instants {
+            text.push_str(&format!(".{source:x}-{generation:x}-{:x}", made_ns.cast_unsigned()));
         }
         text
     }
@@ -60,13 +59,11 @@ impl Cursor {
         Some(Self { offset, request, instants: parts.map(instant).collect::<Option<_>>()? })
     }
 
-    /// The first instant that is not the same now: the source's number and its generation now (0 if
-    /// it no longer takes part).
-    pub(crate) fn moved(&self, now: &[Instant]) -> Option<(u64, u64)> {
-        let of = |list: &[Instant], id| list.iter().find(|instant| instant.0 == id).copied();
-        let changed = |(id, ..): &&Instant| of(now, *id) != of(&self.instants, *id);
-        let (id, ..) = self.instants.iter().chain(now).find(changed)?;
-        Some((*id, of(now, *id).map_or(0, |(_, generation, _)| generation)))
+    /// The generation of a source now (0 = none), if the page before was answered from another body.
+    /// A source that it did not come to has not moved.
+    pub(crate) fn moved(&self, now: Instant) -> Option<u64> {
+        let before = self.instants.iter().find(|instant| instant.0 == now.0)?;
+        (*before != now).then_some(now.1)
     }
 }
 
@@ -120,12 +117,12 @@ mod tests {
     #[test]
     fn every_change_of_an_instant_is_seen() {
         let cursor = cursor();
-        assert_eq!(cursor.moved(&cursor.instants), None);
-        assert_eq!(cursor.moved(&[(9, 1, i64::MAX), (1, 4, -5)]), None, "order means nothing");
-        assert_eq!(cursor.moved(&[(1, 5, -5), (9, 1, i64::MAX)]), Some((1, 5)));
-        assert_eq!(cursor.moved(&[(1, 4, 6), (9, 1, i64::MAX)]), Some((1, 4)), "a restart");
-        assert_eq!(cursor.moved(&[(1, 4, -5)]), Some((9, 0)));
-        assert_eq!(cursor.moved(&[(1, 4, -5), (9, 1, i64::MAX), (10, 3, 0)]), Some((10, 3)));
+        assert_eq!(cursor.moved((1, 4, -5)), None);
+        assert_eq!(cursor.moved((9, 1, i64::MAX)), None);
+        assert_eq!(cursor.moved((1, 5, -5)), Some(5));
+        assert_eq!(cursor.moved((1, 4, 6)), Some(4), "a restart");
+        assert_eq!(cursor.moved((9, 0, 0)), Some(0));
+        assert_eq!(cursor.moved((10, 3, 0)), None, "the page before did not come to it");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use crate::Service;
 use crate::api::{DuAnswer, DuRequest, DuRow, SourceName};
-use crate::asking::Part;
+use crate::asking::{Part, refuse_if_all_failed};
 use crate::error::ServiceError;
 use crate::paths::shown;
 use crate::selection::{Scope, choose};
@@ -76,32 +76,33 @@ impl Service {
     /// the first scan has not come to the folder.
     pub fn du(&self, req: &DuRequest, cancel: &CancelToken) -> Result<DuAnswer, ServiceError> {
         let began = Instant::now();
-        let shards = self.lifecycle.catalogue.load();
+        let shards = self.catalogue.load();
         let folders: Vec<Vec<u8>> = req.path.iter().cloned().collect();
         let everything = Query { expr: Expr::And(Vec::new()) };
-        let parts = self.parts(&shards, choose(&shards, &folders)?, &everything, cancel)?;
+        let mut parts = self.parts(&shards, choose(&shards, &folders)?, &everything);
+        self.expect(&parts);
         let mut biggest =
             Biggest { limit: req.limit, by_allocated: req.by_allocated, heap: BinaryHeap::new() };
         let mut rows = Vec::new();
         for (number, part) in parts.iter().enumerate() {
-            for (body, row) in asked_folders(part) {
+            let Some(held) = self.read(part, cancel)? else { continue };
+            for (body, row) in asked_folders(part, &held.body) {
                 rows.extend(body.totals(row).map(|totals| du_row(part, body, row, &totals)));
                 descend(&mut biggest, number, body, row, req.depth, cancel)?;
             }
         }
+        refuse_if_all_failed(&mut parts)?;
         if let (true, Some(part)) = (rows.is_empty(), parts.first()) {
             return Err(not_ready(part));
         }
-        rows.extend(biggest.into_rows(|number| parts[number].shard.source.info.name.clone()));
+        rows.extend(biggest.into_rows(|number| parts[number].name().clone()));
         let elapsed_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         Ok(DuAnswer { rows, sources: self.describe(&parts), elapsed_us })
     }
 }
 
 /// The rows that a part is asked about.
-fn asked_folders(part: &Part) -> Vec<(&Body, RowId)> {
-    let Some(published) = &part.published else { return Vec::new() };
-    let body = &*published.body;
+fn asked_folders<'a>(part: &Part, body: &'a Body) -> Vec<(&'a Body, RowId)> {
     match &part.scope {
         Scope::Whole => vec![(body, body.root_row())],
         Scope::Folders(folders) => {
@@ -116,7 +117,7 @@ fn du_row(part: &Part, body: &Body, row: RowId, totals: &Totals) -> DuRow {
         tree_size: totals.size,
         tree_allocated: totals.allocated,
         descendants: totals.descendants,
-        source: part.shard.source.info.name.clone(),
+        source: part.name().clone(),
     }
 }
 
@@ -161,6 +162,6 @@ fn descend(
 
 fn not_ready(part: &Part) -> ServiceError {
     let entries = part.shard.source.run.load().as_ref().map_or(0, |run| run.entries());
-    let source_name = part.shard.source.info.name.clone();
+    let source_name = part.name().clone();
     ServiceError::NotReady { source_name, entries, retry_after_ms: 1000 }
 }

@@ -8,7 +8,7 @@
 
 use crate::Service;
 use crate::api::{DupeGroup, DupesAnswer, DupesRequest, Progress};
-use crate::asking::{Part, Question};
+use crate::asking::{Held, Part, Question, refuse_if_all_failed};
 use crate::error::ServiceError;
 use crate::hashing::{Hashed, Job, hash_all};
 use crate::paths::shown;
@@ -36,7 +36,7 @@ struct Candidate {
 
 /// The bookkeeping of one search.
 struct Search<'a> {
-    parts: &'a [Part],
+    open: &'a [Option<Held>],
     cancel: &'a CancelToken,
     progress: &'a mut dyn FnMut(Progress),
     /// Bytes of all files that are compared, and of those that are settled.
@@ -62,12 +62,15 @@ impl Service {
     ) -> Result<DupesAnswer, ServiceError> {
         let began = Instant::now();
         let question = Question { query: &req.query, cwd: req.cwd.as_deref(), within: &req.within };
-        let parts = self.ask(question, cancel)?;
-        let sets = self.sets_of_equal_size(&parts, req.min_size.max(1), cancel)?;
+        let mut parts = self.ask(question)?;
+        self.expect(&parts);
+        let open = parts.iter().map(|part| self.read(part, cancel)).collect::<Result<Vec<_>, _>>()?;
+        refuse_if_all_failed(&mut parts)?;
+        let sets = self.sets_of_equal_size(&parts, &open, req.min_size.max(1), cancel)?;
         let budget = if req.read_budget == 0 { self.config.dupes.read_budget } else { req.read_budget };
         let total = bytes_of(&sets);
         let mut search = Search {
-            parts: &parts,
+            open: &open,
             cancel,
             progress,
             total,
@@ -102,20 +105,21 @@ impl Service {
     fn sets_of_equal_size(
         &self,
         parts: &[Part],
+        open: &[Option<Held>],
         min_size: u64,
         cancel: &CancelToken,
     ) -> Result<Vec<Vec<Candidate>>, ServiceError> {
         let mut all = Vec::new();
-        for (number, part) in (0_u32..).zip(parts) {
-            let Some(published) = &part.published else { continue };
-            let rows = self.matching_rows(part, &published.body, cancel)?;
-            all.extend(rows.into_iter().filter_map(|row| candidate(&published.body, number, row, min_size)));
+        for (number, (part, held)) in (0_u32..).zip(parts.iter().zip(open)) {
+            let Some(held) = held else { continue };
+            let rows = self.matching_rows(part, &held.body, cancel)?;
+            all.extend(rows.into_iter().filter_map(|row| candidate(&held.body, number, row, min_size)));
             cancel.check()?;
         }
         // Stable, so that files of one size stay in the order of parts and paths.
         all.sort_by_key(|candidate: &Candidate| Reverse(candidate.size));
         let equal = all.chunk_by(|a, b| a.size == b.size).filter(|set| set.len() > 1);
-        let mut sets: Vec<Vec<Candidate>> = equal.map(|set| distinct(parts, set)).collect();
+        let mut sets: Vec<Vec<Candidate>> = equal.map(|set| distinct(open, set)).collect();
         sets.retain(|set| set.len() > 1);
         sets.sort_by_key(|set| Reverse(u128::from(set[0].size) * (set.len() as u128 - 1)));
         Ok(sets)
@@ -129,10 +133,8 @@ fn candidate(body: &Body, part: u32, row: RowId, min_size: u64) -> Option<Candid
 }
 
 /// The files of a set, each inode once.
-fn distinct(parts: &[Part], set: &[Candidate]) -> Vec<Candidate> {
-    let device = |candidate: &Candidate| {
-        parts[candidate.part as usize].published.as_ref().map_or(0, |published| published.device)
-    };
+fn distinct(open: &[Option<Held>], set: &[Candidate]) -> Vec<Candidate> {
+    let device = |candidate: &Candidate| open[candidate.part as usize].as_ref().map_or(0, |held| held.device);
     let mut seen = HashSet::with_capacity(set.len());
     set.iter().filter(|candidate| seen.insert((device(candidate), candidate.inode))).copied().collect()
 }
@@ -212,8 +214,7 @@ impl Search<'_> {
     }
 
     fn job(&self, label: (usize, usize), file: &Candidate, most: u64) -> Job {
-        let part = &self.parts[file.part as usize];
-        let device = part.published.as_ref().map_or(0, |published| published.device);
+        let device = self.open[file.part as usize].as_ref().map_or(0, |held| held.device);
         let expected = Expected { inode: file.inode, size: file.size };
         Job { label, order: (device, file.inode), path: self.path(file), expected, most }
     }
@@ -247,8 +248,8 @@ impl Search<'_> {
 
     fn path(&self, file: &Candidate) -> Vec<u8> {
         let mut path = Vec::new();
-        if let Some(published) = &self.parts[file.part as usize].published {
-            published.body.path_into(file.row, &mut path);
+        if let Some(held) = &self.open[file.part as usize] {
+            held.body.path_into(file.row, &mut path);
         }
         shown(&path).to_vec()
     }

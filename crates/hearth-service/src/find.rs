@@ -1,19 +1,20 @@
 //! `find`: rows of one or many sources in one order, in pages or as a whole.
 //!
-//! One source is streamed as its engine delivers. Several are put into one order: for a page each
-//! source gives its own first rows and these are merged; for everything, sources whose roots do not
-//! nest follow each other in path order, and in any other order all row numbers are merged. One row
-//! more than asked tells whether there is a next page.
+//! One source is streamed as its engine delivers. Several whose roots do not nest follow each other in
+//! path order, each held in memory only while its rows are delivered. In any other order every source
+//! gives its own rows (for a page, its own first rows), which are merged. One row more than asked tells
+//! whether there is a next page.
 
 use crate::Service;
 use crate::api::{FindRequest, FindSummary, RowSink, Rows, SourceName};
-use crate::asking::{Part, Question, sort_keys};
-use crate::cursor::{self, Cursor, fingerprint};
+use crate::asking::{Held, Part, Question, refuse_if_all_failed, sort_keys};
+use crate::cursor::{Cursor, fingerprint};
 use crate::error::ServiceError;
 use crate::merge::merge;
 use crate::paths::holds;
 use hearth_core::CancelToken;
 use hearth_files::engine::{self, Explain, Find};
+use hearth_files::fold::fold;
 use hearth_files::index::{Body, RowId};
 use hearth_files::query::{SortField, SortKey};
 use rayon::ThreadPool;
@@ -26,7 +27,9 @@ const SHORT_PAGE_ROWS: u64 = 10_000;
 
 /// A request, prepared.
 struct Plan<'a> {
+    service: &'a Service,
     parts: &'a [Part],
+    cursor: Option<&'a Cursor>,
     sort: Vec<SortKey>,
     skip: u64,
     limit: Option<u64>,
@@ -48,7 +51,10 @@ struct Page<'a> {
     skip: u64,
     left: Option<u64>,
     shown: u64,
+    /// There is at least one row after the page.
     more: bool,
+    /// The receiver went away.
+    closed: bool,
 }
 
 impl Page<'_> {
@@ -65,8 +71,9 @@ impl Page<'_> {
             rows
         };
         if !rows.is_empty() {
-            let delivered = Rows { source: &part.shard.source.info.name, body, rows };
+            let delivered = Rows { source: part.name(), body, rows };
             if self.sink.rows(delivered).is_err() {
+                self.closed = true;
                 return ControlFlow::Break(());
             }
             self.shown += rows.len() as u64;
@@ -90,26 +97,30 @@ impl Service {
         let began = Instant::now();
         let sort = sort_keys(&req.sort)?;
         let question = Question { query: &req.query, cwd: req.cwd.as_deref(), within: &req.within };
-        let parts = self.ask(question, cancel)?;
-        let instants = instants(&parts);
+        let mut parts = self.ask(question)?;
         let request = fingerprint(req);
+        let cursor = req.cursor.as_deref().map(|text| Cursor::decode(text, request)).transpose()?;
         let limit = if req.count_only { Some(0) } else { req.limit };
         let plan = Plan {
-            skip: self.offset(req, request, &instants)?,
+            service: self,
+            skip: cursor.as_ref().map_or(0, |cursor| cursor.offset),
             limit,
             total: req.total || req.count_only,
             pool: self.pool_for(limit),
             parts: &parts,
+            cursor: cursor.as_ref(),
             sort,
             cancel,
         };
-        let mut page = Page { sink, skip: 0, left: limit, shown: 0, more: false };
+        let mut page = Page { sink, skip: 0, left: limit, shown: 0, more: false, closed: false };
         let outcome = if req.count_only { plan.count()? } else { plan.run(&mut page)? };
+        let instants = parts.iter().filter_map(Part::instant).collect();
         let next = Cursor { offset: plan.skip + page.shown, request, instants };
-        let has_next = page.more && page.shown > 0;
+        let (shown, has_next) = (page.shown, page.more && page.shown > 0);
+        refuse_if_all_failed(&mut parts)?;
         Ok(FindSummary {
             matched: outcome.matched,
-            shown: page.shown,
+            shown,
             elapsed_us: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
             sources: self.describe(&parts),
             cursor: has_next.then(|| next.encode()),
@@ -119,77 +130,58 @@ impl Service {
 
     /// Threads for an answer of this size.
     fn pool_for(&self, limit: Option<u64>) -> &ThreadPool {
-        let pools = &self.lifecycle.pools;
+        let pools = &self.pools;
         if limit.is_some_and(|limit| limit <= SHORT_PAGE_ROWS) { &pools.query } else { &pools.bulk }
     }
-
-    /// Where the page begins.
-    fn offset(
-        &self,
-        req: &FindRequest,
-        request: u64,
-        instants: &[cursor::Instant],
-    ) -> Result<u64, ServiceError> {
-        let Some(text) = &req.cursor else { return Ok(0) };
-        let cursor = Cursor::decode(text, request)?;
-        match cursor.moved(instants) {
-            None => Ok(cursor.offset),
-            Some((id, generation)) => {
-                let shard = self.lifecycle.catalogue.get(id);
-                let source_name = shard.map(|shard| shard.source.info.name.clone()).unwrap_or_default();
-                Err(ServiceError::GenerationMoved { source_name, generation })
-            }
-        }
-    }
-}
-
-/// What the parts are answered from.
-fn instants(parts: &[Part]) -> Vec<cursor::Instant> {
-    let instant = |part: &Part| match &part.published {
-        Some(published) => (part.shard.id(), published.generation, published.began_ns),
-        None => (part.shard.id(), 0, 0),
-    };
-    parts.iter().map(instant).collect()
 }
 
 impl Plan<'_> {
+    /// The body that answers a part. A page that goes on must go on in the bodies of the page before.
+    fn open(&self, part: &Part) -> Result<Option<Held>, ServiceError> {
+        let held = self.service.read(part, self.cancel)?;
+        let (Some(cursor), Some(now)) = (self.cursor, part.instant()) else { return Ok(held) };
+        match cursor.moved(now) {
+            Some(generation) => {
+                Err(ServiceError::GenerationMoved { source_name: part.name().clone(), generation })
+            }
+            None => Ok(held),
+        }
+    }
+
     /// The total alone.
     fn count(&self) -> Result<Outcome, ServiceError> {
         let mut outcome = Outcome { matched: Some(0), ..Outcome::default() };
-        for (part, body) in self.answering() {
-            let matched =
-                self.engine(part, body, 0, Some(0), &mut outcome, &mut |_| ControlFlow::Continue(()))?;
-            outcome.matched = add(outcome.matched, matched);
+        self.service.expect(self.parts);
+        for part in self.parts {
+            self.count_part(part, &mut outcome)?;
         }
         Ok(outcome)
     }
 
+    fn count_part(&self, part: &Part, outcome: &mut Outcome) -> Result<(), ServiceError> {
+        let Some(held) = self.open(part)? else { return Ok(()) };
+        let matched =
+            self.engine(part, &held.body, 0, Some(0), outcome, &mut |_| ControlFlow::Continue(()))?;
+        outcome.matched = add(outcome.matched, matched);
+        Ok(())
+    }
+
     fn run(&self, page: &mut Page<'_>) -> Result<Outcome, ServiceError> {
-        let answering: Vec<_> = self.answering().collect();
-        match answering[..] {
+        match self.parts {
             [] => Ok(Outcome { matched: Some(0), ..Outcome::default() }),
-            [(part, body)] => self.stream_one(part, body, page),
-            _ if self.limit.is_none() && self.skip == 0 && self.follow_each_other() => self.chain(page),
-            _ => self.merged(&answering, page),
+            [part] => self.stream_one(part, page),
+            _ if self.follow_each_other() => self.chain(page),
+            _ => self.merged(page),
         }
     }
 
-    /// Parts that have something to answer from.
-    fn answering(&self) -> impl Iterator<Item = (&Part, &Arc<Body>)> {
-        self.parts.iter().filter_map(|part| Some((part, &part.published.as_ref()?.body)))
-    }
-
-    fn stream_one(
-        &self,
-        part: &Part,
-        body: &Arc<Body>,
-        page: &mut Page<'_>,
-    ) -> Result<Outcome, ServiceError> {
-        let mut outcome = Outcome::default();
+    fn stream_one(&self, part: &Part, page: &mut Page<'_>) -> Result<Outcome, ServiceError> {
+        let mut outcome = Outcome { matched: Some(0), ..Outcome::default() };
+        let Some(held) = self.open(part)? else { return Ok(outcome) };
         let limit = self.limit.map(|limit| limit.saturating_add(1));
-        let matched =
-            self.engine(part, body, self.skip, limit, &mut outcome, &mut |rows| page.take(part, body, rows))?;
-        outcome.matched = matched;
+        outcome.matched = self.engine(part, &held.body, self.skip, limit, &mut outcome, &mut |rows| {
+            page.take(part, &held.body, rows)
+        })?;
         Ok(outcome)
     }
 
@@ -207,49 +199,67 @@ impl Plan<'_> {
         by_path && !roots.iter().enumerate().any(nests)
     }
 
-    /// One source after the other.
+    /// One source after the other, each open only while its rows are delivered.
     fn chain(&self, page: &mut Page<'_>) -> Result<Outcome, ServiceError> {
-        let mut order: Vec<_> = self.answering().collect();
-        order.sort_by(|(_, a), (_, b)| engine::compare((a, a.root_row()), (b, b.root_row()), &self.sort));
+        let mut order: Vec<&Part> = self.parts.iter().collect();
+        order.sort_by_cached_key(|part| path_key(&part.shard.source.root));
+        if self.total || self.limit.is_none() {
+            self.service.expect(self.parts);
+        }
         let mut outcome = Outcome { matched: Some(0), ..Outcome::default() };
-        let mut ended = false;
-        for (part, body) in order {
-            if ended {
+        page.skip = self.skip;
+        for part in order {
+            // Whether there is another row is not worth a load.
+            page.more |= page.left == Some(0) && !part.is_in_memory();
+            if page.closed || page.more && !self.total {
+                outcome.matched = None;
                 break;
             }
-            let matched = self.engine(part, body, 0, None, &mut outcome, &mut |rows| {
-                let flow = page.take(part, body, rows);
-                ended = flow.is_break();
-                flow
-            })?;
-            outcome.matched = add(outcome.matched, matched);
+            if page.more {
+                self.count_part(part, &mut outcome)?;
+            } else {
+                self.chain_part(part, page, &mut outcome)?;
+            }
         }
-        outcome.matched = outcome.matched.filter(|_| !ended);
         Ok(outcome)
     }
 
-    /// The first rows of every source (or all), in one order.
-    fn merged(
+    fn chain_part(
         &self,
-        answering: &[(&Part, &Arc<Body>)],
+        part: &Part,
         page: &mut Page<'_>,
-    ) -> Result<Outcome, ServiceError> {
+        outcome: &mut Outcome,
+    ) -> Result<(), ServiceError> {
+        let Some(held) = self.open(part)? else { return Ok(()) };
+        // One more than the page takes, so that the end of the page is seen.
+        let limit = page.left.map(|left| left.saturating_add(page.skip).saturating_add(1));
+        let matched =
+            self.engine(part, &held.body, 0, limit, outcome, &mut |rows| page.take(part, &held.body, rows))?;
+        outcome.matched = add(outcome.matched, matched);
+        Ok(())
+    }
+
+    /// The first rows of every source (or all), in one order.
+    fn merged(&self, page: &mut Page<'_>) -> Result<Outcome, ServiceError> {
         let mut outcome = Outcome { matched: Some(0), ..Outcome::default() };
         let limit = self.limit.map(|limit| limit.saturating_add(1).saturating_add(self.skip));
-        let mut gathered: Vec<Vec<RowId>> = Vec::new();
-        for (part, body) in answering {
+        let (mut answering, mut gathered) = (Vec::new(), Vec::new());
+        self.service.expect(self.parts);
+        for part in self.parts {
+            let Some(held) = self.open(part)? else { continue };
             let mut rows = Vec::new();
-            let matched = self.engine(part, body, 0, limit, &mut outcome, &mut |more| {
+            let matched = self.engine(part, &held.body, 0, limit, &mut outcome, &mut |more| {
                 rows.extend_from_slice(more);
                 ControlFlow::Continue(())
             })?;
             outcome.matched = add(outcome.matched, matched);
+            answering.push((part, held));
             gathered.push(rows);
         }
         page.skip = self.skip;
         let lists: Vec<&[RowId]> = gathered.iter().map(Vec::as_slice).collect();
         let compare = |a: (usize, RowId), b: (usize, RowId)| {
-            engine::compare((answering[a.0].1, a.1), (answering[b.0].1, b.1), &self.sort)
+            engine::compare((&answering[a.0].1.body, a.1), (&answering[b.0].1.body, b.1), &self.sort)
         };
         let mut stopped = Ok(());
         let _ = merge(&lists, &compare, &mut |at, rows| {
@@ -257,7 +267,7 @@ impl Plan<'_> {
             if stopped.is_err() {
                 return ControlFlow::Break(());
             }
-            page.take(answering[at].0, answering[at].1, rows)
+            page.take(answering[at].0, &answering[at].1.body, rows)
         });
         stopped?;
         Ok(outcome)
@@ -282,10 +292,15 @@ impl Plan<'_> {
             broken |= flow.is_break();
             flow
         })?;
-        outcome.explain.push((part.shard.source.info.name.clone(), found.explain));
+        outcome.explain.push((part.name().clone(), found.explain));
         let ended = !broken && limit.is_none_or(|limit| delivered < limit) && (delivered > 0 || skip == 0);
         Ok(found.matched.or_else(|| ended.then_some(skip + delivered)))
     }
+}
+
+/// What orders roots as the rows of one body are ordered.
+fn path_key(path: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    path.split(|byte| *byte == b'/').map(|part| (fold(part), part.to_vec())).collect()
 }
 
 fn add(sum: Option<u64>, matched: Option<u64>) -> Option<u64> {

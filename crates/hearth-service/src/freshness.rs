@@ -5,24 +5,31 @@
 //! always told.
 
 use crate::api::{Health, SourceMeta};
-use crate::catalogue::{Published, Shard};
+use crate::catalogue::{Known, Shard};
 use crate::run::millis;
 use std::time::Duration;
 
-/// Describes the body that was answered from; `None` = nothing was there.
-pub(crate) fn describe(shard: &Shard, published: Option<&Published>, grace: Duration) -> SourceMeta {
-    let age = published.map_or(Duration::ZERO, |published| published.began.elapsed());
-    let complete = published.is_some_and(|published| published.complete);
-    let error = shard.last_error.as_ref();
-    let why = match error {
-        Some(error) => Some(format!("the last scan failed: {error}")),
-        None if complete && age > grace => Some(format!("scanned {} ago; no live change feed", words(age))),
-        None => None,
+/// Describes the body that was answered from (`None` = nothing was there) or why there was no answer.
+pub(crate) fn describe(
+    shard: &Shard,
+    from: Option<&Known>,
+    failure: Option<String>,
+    grace: Duration,
+) -> SourceMeta {
+    let age = from.map_or(Duration::ZERO, |from| from.began.elapsed());
+    let complete = from.is_some_and(|from| from.generation > 0);
+    let why = match (failure, shard.last_error()) {
+        (Some(failure), _) => Some(failure),
+        (None, Some(error)) => Some(format!("the last scan failed: {error}")),
+        (None, None) if complete && age > grace => {
+            Some(format!("scanned {} ago; no live change feed", words(age)))
+        }
+        (None, None) => None,
     };
     SourceMeta {
         source: shard.source.info.name.clone(),
-        generation: published.map_or(0, |published| published.generation),
-        clock: published.map_or_else(String::new, Published::clock),
+        generation: from.map_or(0, |from| from.generation),
+        clock: from.map_or_else(String::new, Known::clock),
         age_ms: millis(age),
         stale: why.is_some(),
         complete,
@@ -31,10 +38,10 @@ pub(crate) fn describe(shard: &Shard, published: Option<&Published>, grace: Dura
 }
 
 fn incomplete(shard: &Shard) -> String {
-    match (shard.source.run.load().as_ref(), shard.health) {
+    match (shard.source.run.load().as_ref(), shard.view.health) {
         (Some(run), _) => format!("first scan under way, {} entries so far", run.entries()),
-        (None, Health::Empty) => "waits for its first scan".to_owned(),
-        (None, _) => "first scan under way".to_owned(),
+        (None, Health::Loading) => "waits for its first scan".to_owned(),
+        (None, _) => "not scanned yet".to_owned(),
     }
 }
 
@@ -59,16 +66,19 @@ mod tests {
 
     #[test]
     fn nothing_there_is_incomplete_but_not_stale() {
-        let meta = describe(&shard(), None, Duration::from_secs(300));
+        let meta = describe(&shard(), None, None, Duration::from_secs(300));
         assert_eq!((meta.generation, meta.stale, meta.complete), (0, false, false));
-        assert_eq!(meta.why, "waits for its first scan");
+        assert_eq!(meta.why, "not scanned yet");
     }
 
     #[test]
     fn a_failed_attempt_is_the_reason() {
-        let shard = Shard { last_error: Some("disk on fire".into()), health: Health::Failed, ..shard() };
-        let meta = describe(&shard, None, Duration::from_secs(300));
+        let mut shard = shard();
+        shard.view.last_failure = Some(hearth_residency::Failure::Build("disk on fire".into()));
+        let meta = describe(&shard, None, None, Duration::from_secs(300));
         assert!(meta.stale && meta.why.contains("disk on fire"));
+        let meta = describe(&shard, None, Some("no room".into()), Duration::from_secs(300));
+        assert!(meta.stale && !meta.complete && meta.why == "no room");
     }
 
     #[test]

@@ -11,26 +11,32 @@ mod catalogue;
 mod clock;
 pub mod config;
 mod cursor;
+mod driver;
 mod du;
 mod dupes;
 mod error;
 mod find;
+mod forecast;
 mod freshness;
 mod hashing;
-mod lifecycle;
+mod held;
+mod janitor;
+mod loader;
+mod maker;
 mod merge;
 mod operator;
 mod paths;
 mod people;
 mod pools;
+mod pressure;
 mod reading;
 mod registry;
 mod run;
-mod scanlane;
 mod selection;
 mod sources;
 mod stats;
 mod status;
+mod transitions;
 mod walk;
 
 pub use config::{Config, ConfigError};
@@ -38,20 +44,22 @@ pub use error::{Overlap, ServiceError};
 // What answers hold of the index below, so that faces need no arrow past this crate.
 pub use hearth_files::engine::{Explain, ExplainStep};
 pub use hearth_files::index::{Body, RowId};
-pub use lifecycle::MemoryHook;
-pub use operator::Subscription;
+pub use janitor::Allocator;
+pub use transitions::{Subscription, Waited};
 
 use catalogue::Catalogue;
-use lifecycle::Lifecycle;
+use driver::Driver;
+use hearth_residency::Policy;
+use loader::Loader;
+use maker::Scanner;
 use parking_lot::Mutex;
 use people::People;
 use pools::Pools;
+use pressure::{Gauge, RootFolder};
 use registry::Registry;
-use scanlane::Queue;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::JoinHandle;
 use std::time::Instant;
 use walk::Walk;
 
@@ -62,9 +70,9 @@ pub struct Service {
     people: People,
     /// Also the lock of whoever adds or forgets sources.
     registry: Mutex<Registry>,
-    lifecycle: Arc<Lifecycle>,
-    queue: Arc<Queue>,
-    lanes: Mutex<Vec<JoinHandle<()>>>,
+    catalogue: Arc<Catalogue>,
+    pools: Arc<Pools>,
+    driver: Driver,
     stopping: AtomicBool,
     queries: AtomicU64,
     notices: Vec<String>,
@@ -80,15 +88,15 @@ impl Service {
         Self::open_with(config, state_dir, None)
     }
 
-    /// As [`Service::open`], with a function that is called from background threads whenever much
-    /// memory may have become free, so that the allocator can give it back.
+    /// As [`Service::open`], with the allocator of the process: what it holds counts against the budget,
+    /// and it is told from a background thread when much memory has become free.
     ///
     /// # Errors
     /// As [`Service::open`].
     pub fn open_with(
         config: Config,
         state_dir: &Path,
-        on_memory_released: Option<MemoryHook>,
+        allocator: Option<Arc<dyn Allocator>>,
     ) -> Result<Arc<Self>, ServiceError> {
         let walk = Walk::new(&config.files)?;
         let pools = Arc::new(Pools::start(config.pool.query_threads)?);
@@ -97,23 +105,29 @@ impl Service {
             tracing::warn!("{notice}");
         }
         let catalogue = Arc::new(Catalogue::default());
-        let lifecycle =
-            Arc::new(Lifecycle { catalogue, pools, walk, on_memory_released, runs: Mutex::default() });
-        let queue = Arc::new(Queue::default());
-        let lanes = scanlane::start(&queue, &lifecycle)?;
+        let scanner = Scanner { catalogue: Arc::clone(&catalogue), pools: Arc::clone(&pools), walk };
+        let world = Arc::new(RootFolder::new("/"));
+        let driver = Driver::start(driver::Parts {
+            catalogue: Arc::clone(&catalogue),
+            loader: Arc::new(Loader::new(Arc::clone(&catalogue), Box::new(scanner))),
+            allocator,
+            policy: policy(&config, &*world),
+            gauge: config.pressure.enabled.then(|| Gauge::new(world)),
+            poll: config.pressure.poll,
+        })?;
         let service = Self {
             people: People::new(Path::new("/etc")),
             began: Instant::now(),
             registry: Mutex::new(registry),
-            lanes: Mutex::new(lanes),
             stopping: AtomicBool::new(false),
             queries: AtomicU64::new(0),
             notices: notice.into_iter().collect(),
             config,
-            lifecycle,
-            queue,
+            catalogue,
+            pools,
+            driver,
         };
-        service.scan_everything();
+        service.load_everything();
         Ok(Arc::new(service))
     }
 
@@ -131,13 +145,8 @@ impl Service {
     /// their end; nothing new is scanned or registered. Calling it again does nothing.
     pub fn shutdown(&self) {
         self.stopping.store(true, Ordering::Release);
-        self.queue.stop();
-        self.lifecycle.cancel(None);
-        for lane in self.lanes.lock().drain(..) {
-            // A lane catches the panics of its work; one of its own has nothing left to tell.
-            let _ = lane.join();
-        }
-        self.lifecycle.catalogue.notify();
+        self.driver.stop();
+        self.catalogue.notify();
     }
 
     /// Refuses what would begin new work while the service stops.
@@ -151,6 +160,21 @@ impl Service {
         let named = self.config.home.clone().map(PathBuf::into_os_string).map(OsStringExt::into_vec);
         let uid = rustix::process::getuid().as_raw();
         named.or_else(|| self.people.users().home(uid).map(<[u8]>::to_vec))
+    }
+}
+
+/// What the kernel decides by.
+fn policy(config: &Config, world: &dyn pressure::MemoryWorld) -> Policy {
+    Policy {
+        budget_bytes: config.memory.budget.unwrap_or_else(|| pressure::default_budget(world)),
+        low_mark_percent: u8::try_from(config.memory.low_mark_percent).unwrap_or(u8::MAX),
+        idle_hot: config.idle.hot,
+        idle_warm: config.idle.warm,
+        idle_parked: config.idle.parked,
+        adaptive_cap: config.idle.adaptive_cap as f64,
+        lanes: config.load.lanes,
+        deadline: config.load.deadline,
+        admission_wait: config.load.admission_wait,
     }
 }
 

@@ -85,6 +85,12 @@ impl ScanRun {
         self.set(Wish::Body);
     }
 
+    /// Stops the scan, the build after it and the builder of what is there so far.
+    pub(crate) fn stop(&self) {
+        self.cancel.cancel();
+        self.partial_cancel.cancel();
+    }
+
     /// Sends the builder home: the scan is over.
     pub(crate) fn close(&self) {
         self.partial_cancel.cancel();

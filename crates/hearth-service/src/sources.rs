@@ -5,18 +5,18 @@
 //! overlaps is named. Volumes are told apart by their mount, as the scanner does.
 
 use crate::Service;
-use crate::api::{ScanProgress, SourceInfo};
-use crate::asking::build_failed;
+use crate::api::{Freed, Health, ScanProgress, SourceInfo, Tier};
 use crate::error::{Overlap, ServiceError, lossy};
-use crate::lifecycle;
+use crate::forecast;
 use crate::paths::{holds, normalise, shown};
 use crate::registry::Registry;
 use crate::walk;
 use hearth_core::CancelToken;
 use hearth_files::scan::{Mount, ScanError, is_virtual, volume_of};
+use hearth_residency::{Command, ShardId};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How often a wait looks whether it was cancelled.
 const CANCEL_POLL: Duration = Duration::from_millis(50);
@@ -38,35 +38,35 @@ impl Service {
         let volume = volume(&root)?;
         check_overlap(&registry, &root, &volume)?;
         let info = registry.add(&root, name)?;
-        self.lifecycle.catalogue.insert(info.clone());
+        self.catalogue.insert(info.clone());
         drop(registry);
-        self.queue.ask(info.id, Instant::now());
+        self.load(&info);
         Ok(info)
     }
 
-    /// Forgets a source, by name or root; its index leaves memory as soon as nobody reads it.
+    /// Forgets a source, by name or root. One that is in memory is forgotten only by force; its index then
+    /// leaves memory as soon as nobody reads it.
     ///
     /// # Errors
-    /// [`ServiceError::UnknownSource`], errors of writing the list of sources.
-    pub fn forget(&self, name_or_root: &[u8], _force: bool) -> Result<crate::api::Freed, ServiceError> {
+    /// [`ServiceError::UnknownSource`], [`ServiceError::InMemory`], errors of writing the list of sources.
+    pub fn forget(&self, name_or_root: &[u8], force: bool) -> Result<Freed, ServiceError> {
         let mut registry = self.registry.lock();
         let known = registry.by_name_or_root(name_or_root).cloned();
-        let info = known.ok_or_else(|| registry.unknown(name_or_root))?;
-        registry.remove(info.id)?;
-        let gone = self.lifecycle.catalogue.remove(info.id);
-        drop(registry);
-        self.queue.withdraw(info.id);
-        self.lifecycle.cancel(Some(info.id));
-        drop(gone);
-        if let Some(hook) = &self.lifecycle.on_memory_released {
-            hook();
+        let source = known.ok_or_else(|| registry.unknown(name_or_root))?;
+        let freed_bytes = self.resident_bytes(source.id);
+        // The list first: what is on it is there again after a restart.
+        let tier = self.catalogue.get(source.id).map(|shard| shard.view.tier);
+        if let Some(tier) = tier.filter(|tier| *tier != Tier::Cold && !force) {
+            return Err(ServiceError::InMemory { source_name: source.name, tier });
         }
-        Ok(crate::api::Freed { source: info, freed_bytes: 0 })
+        registry.remove(source.id)?;
+        self.operate(&source, Command::Forget { shard: ShardId(source.id), force: true })?;
+        Ok(Freed { source, freed_bytes })
     }
 
     /// The registered sources, ordered by number.
     pub fn list(&self) -> Vec<SourceInfo> {
-        self.lifecycle.catalogue.load().iter().map(|shard| shard.source.info.clone()).collect()
+        self.catalogue.load().iter().map(|shard| shard.source.info.clone()).collect()
     }
 
     /// Scans sources anew, by name or root; all of them if none is named. Their present bodies serve
@@ -76,18 +76,12 @@ impl Service {
     /// [`ServiceError::UnknownSource`]; then nothing is begun.
     pub fn refresh(&self, names: &[String]) -> Result<Vec<SourceInfo>, ServiceError> {
         self.check_running()?;
-        let registry = self.registry.lock();
-        let find = |name: &String| {
-            let known = registry.by_name_or_root(name.as_bytes()).cloned();
-            known.ok_or_else(|| registry.unknown(name.as_bytes()))
-        };
-        let wanted: Vec<SourceInfo> = match names {
-            [] => registry.sources().to_vec(),
-            names => names.iter().map(find).collect::<Result<_, _>>()?,
-        };
-        drop(registry);
-        wanted.iter().for_each(|source| self.scan_again(source.id));
-        Ok(wanted)
+        let names: Vec<Vec<u8>> = names.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let sources = self.named(&names)?;
+        for source in &sources {
+            self.operate(source, Command::Refresh(ShardId(source.id)))?;
+        }
+        Ok(sources)
     }
 
     /// Registers a first source if there is none: the root file system for the superuser, else the
@@ -96,7 +90,7 @@ impl Service {
     /// # Errors
     /// As [`Service::add`]; [`ServiceError::BadRequest`] if no home directory is known.
     pub fn ensure_default_source(&self) -> Result<Option<SourceInfo>, ServiceError> {
-        if !self.lifecycle.catalogue.load().is_empty() {
+        if !self.catalogue.load().is_empty() {
             return Ok(None);
         }
         if rustix::process::geteuid().is_root() {
@@ -113,58 +107,64 @@ impl Service {
     /// How far the running scan of a source came, by name or root; `None` if none runs.
     pub fn progress(&self, source: &str) -> Option<ScanProgress> {
         let id = self.id_of(source).ok()?;
-        let shard = self.lifecycle.catalogue.get(id)?;
+        let shard = self.catalogue.get(id)?;
         shard.source.run.load().as_ref().map(|run| run.progress())
     }
 
-    /// Waits until no scan of a source (by name or root) runs or waits to begin.
+    /// Waits until a source (by name or root) has been scanned and no scan of it runs or waits to begin.
     ///
     /// # Errors
-    /// [`ServiceError::BuildFailed`] if the last scan failed, [`ServiceError::UnknownSource`] also if
-    /// it is forgotten meanwhile, [`ServiceError::Cancelled`], [`ServiceError::TimedOut`],
-    /// [`ServiceError::ShuttingDown`].
+    /// [`ServiceError::BuildFailed`] or [`ServiceError::OverBudget`] if the last scan failed,
+    /// [`ServiceError::UnknownSource`] also if it is forgotten meanwhile, [`ServiceError::Cancelled`],
+    /// [`ServiceError::TimedOut`], [`ServiceError::ShuttingDown`].
     pub fn wait_complete(&self, source: &str, cancel: &CancelToken) -> Result<(), ServiceError> {
         let id = self.id_of(source)?;
-        let catalogue = &self.lifecycle.catalogue;
+        let known = self.catalogue.get(id).is_some_and(|shard| shard.known.is_some());
+        let _claim = (!known).then(|| self.driver.claim(id));
         loop {
-            let seen = catalogue.changes();
-            let Some(shard) = catalogue.get(id) else {
-                return Err(self.registry.lock().unknown(source.as_bytes()));
-            };
-            if !shard.is_busy() {
-                return if shard.last_error.is_some() { Err(build_failed(&shard)) } else { Ok(()) };
+            let seen = self.catalogue.changes();
+            let Some(shard) = self.catalogue.get(id) else { return Err(self.unknown(source.as_bytes())) };
+            if shard.view.health == Health::Failed {
+                return Err(self.failure_of(&shard));
+            }
+            if shard.known.is_some() && !shard.is_busy() {
+                return Ok(());
             }
             cancel.check()?;
             self.check_running()?;
-            catalogue.wait_change(seen, CANCEL_POLL);
+            self.catalogue.wait_change(seen, CANCEL_POLL);
         }
     }
 
     /// Number of changes of any source's state so far.
     pub fn changes(&self) -> u64 {
-        self.lifecycle.catalogue.changes()
+        self.catalogue.changes()
     }
 
     /// Waits until there were more than `seen` changes or the time is over; gives their number.
     /// For whoever follows the states that [`Service::status`] shows.
     pub fn wait_change(&self, seen: u64, timeout: Duration) -> u64 {
-        self.lifecycle.catalogue.wait_change(seen, timeout)
+        self.catalogue.wait_change(seen, timeout)
     }
 
-    /// Puts every registered source into the catalogue and the queue.
-    pub(crate) fn scan_everything(&self) {
-        for info in self.registry.lock().sources() {
-            self.lifecycle.catalogue.insert(info.clone());
-            self.queue.ask(info.id, Instant::now());
+    /// Makes every registered source known to the kernel.
+    pub(crate) fn load_everything(&self) {
+        let sources = self.registry.lock().sources().to_vec();
+        for info in sources {
+            self.catalogue.insert(info.clone());
+            self.load(&info);
         }
     }
 
-    fn scan_again(&self, id: u64) {
-        // Asked for while the state changes: whoever ends a scan of it sees both or neither.
-        self.lifecycle.catalogue.update(id, |shard| {
-            lifecycle::start(shard);
-            self.queue.ask(id, Instant::now());
-        });
+    fn load(&self, info: &SourceInfo) {
+        // A forecast alone is no reason to refuse a source: half the budget lets its scan begin.
+        let most = self.driver.totals().budget_bytes / 2;
+        self.driver.add(info.id, forecast::first_scan(&info.root, most));
+    }
+
+    /// Error for a name or path that no source answers for.
+    pub(crate) fn unknown(&self, wanted: &[u8]) -> ServiceError {
+        self.registry.lock().unknown(wanted)
     }
 
     fn id_of(&self, source: &str) -> Result<u64, ServiceError> {

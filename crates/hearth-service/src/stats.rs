@@ -6,7 +6,7 @@
 
 use crate::Service;
 use crate::api::{StatsAnswer, StatsBy, StatsRequest, StatsRow};
-use crate::asking::{Part, Question};
+use crate::asking::{Part, Question, refuse_if_all_failed};
 use crate::clock;
 use crate::error::ServiceError;
 use crate::paths::shown;
@@ -84,7 +84,8 @@ impl Service {
     pub fn stats(&self, req: &StatsRequest, cancel: &CancelToken) -> Result<StatsAnswer, ServiceError> {
         let began = Instant::now();
         let question = Question { query: &req.query, cwd: req.cwd.as_deref(), within: &req.within };
-        let parts = self.ask(question, cancel)?;
+        let mut parts = self.ask(question)?;
+        self.expect(&parts);
         let rows = match req.by {
             StatsBy::Ext => by_bytes(self.tally(&parts, cancel, &|_| tally_extensions)?),
             StatsBy::Folder => by_bytes(self.tally(&parts, cancel, &|part| {
@@ -109,6 +110,7 @@ impl Service {
                 by_class(self.tally(&parts, cancel, &|_| numbered(class))?, age_name)
             }
         };
+        refuse_if_all_failed(&mut parts)?;
         let mut total = Tally::default();
         for row in &rows {
             total.add(&Tally { entries: row.entries, size: row.size, allocated: row.allocated });
@@ -135,16 +137,16 @@ impl Service {
     {
         let mut all = Tallies::new();
         for part in parts {
-            let Some(published) = &part.published else { continue };
-            let rows = self.matching_rows(part, &published.body, cancel)?;
-            let (body, count) = (&*published.body, counter(part));
+            let Some(held) = self.read(part, cancel)? else { continue };
+            let rows = self.matching_rows(part, &held.body, cancel)?;
+            let (body, count) = (&*held.body, counter(part));
             let batch = |mut tallies: Tallies<K>, rows: &[RowId]| {
                 cancel.check().map(|()| {
                     count(body, rows, &mut tallies);
                     tallies
                 })
             };
-            let tallies = self.lifecycle.pools.bulk.install(|| {
+            let tallies = self.pools.bulk.install(|| {
                 let batches = rows.par_chunks(BATCH_ROWS).try_fold(Tallies::new, batch);
                 batches.try_reduce(Tallies::new, |a, b| {
                     Ok(if a.len() < b.len() { merge(b, a) } else { merge(a, b) })
@@ -164,7 +166,7 @@ impl Service {
     ) -> Result<Vec<RowId>, ServiceError> {
         let mut rows = Vec::new();
         let find = Find { query: &part.query, sort: &[], skip: 0, limit: None, total: false };
-        engine::find(body, &find, &self.lifecycle.pools.bulk, cancel, &mut |more| {
+        engine::find(body, &find, &self.pools.bulk, cancel, &mut |more| {
             rows.extend_from_slice(more);
             ControlFlow::Continue(())
         })?;

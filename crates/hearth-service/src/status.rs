@@ -1,62 +1,89 @@
 //! `status`: what is held, how good it is, and what is being done.
 
 use crate::Service;
-use crate::api::{ShardStatus, Status};
-use crate::catalogue::{Published, Shard};
+use crate::api::{Availability, Pin, ShardStatus, Status};
+use crate::catalogue::{Known, Shard};
+use crate::clock;
+use crate::pressure::{Gauge, RootFolder};
 use crate::run::millis;
+use hearth_core::UnixNanos;
+use hearth_residency::Moment;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 impl Service {
     /// The state of the service and of every source, at one instant.
     pub fn status(&self) -> Status {
-        let shards: Vec<ShardStatus> =
-            self.lifecycle.catalogue.load().iter().map(|shard| shard_status(shard)).collect();
+        let shards = self.catalogue.load().iter().map(|shard| self.shard_status(shard)).collect();
+        let totals = self.driver.totals();
         Status {
             uptime_s: self.began.elapsed().as_secs(),
             queries_total: self.queries.load(Ordering::Relaxed),
-            budget_bytes: 0,
-            digest_bytes: 0,
-            reserved_bytes: 0,
-            retained_bytes: 0,
-            held_bytes: 0,
-            high_water_bytes: 0,
-            pinned_bytes: 0,
-            pressure: crate::api::Pressure::None,
-            resident_bytes: shards.iter().map(|shard| shard.resident_bytes).sum(),
+            budget_bytes: totals.budget_bytes,
+            resident_bytes: totals.bodies_bytes + totals.digests_bytes,
+            digest_bytes: totals.digests_bytes,
+            reserved_bytes: totals.reserved_bytes,
+            retained_bytes: totals.retained_bytes,
+            held_bytes: totals.held_bytes,
+            high_water_bytes: totals.high_water_bytes,
+            pinned_bytes: totals.pinned_bytes,
+            pressure: totals.pressure,
             shards,
         }
     }
-}
 
-fn shard_status(shard: &Shard) -> ShardStatus {
-    let published = shard.published.as_deref();
-    let (queries_total, last_query_ns) = shard.source.queries();
-    ShardStatus {
-        source: shard.source.info.clone(),
-        health: shard.health,
-        tier: crate::api::Tier::Warm,
-        digest_bytes: 0,
-        reserved_bytes: 0,
-        retained_bytes: 0,
-        high_water_bytes: 0,
-        pinned: false,
-        pin_expires_ns: None,
-        query_rate_per_min: 0.0,
-        promotions_total: 0,
-        loads_total: 0,
-        retry_count: 0,
-        next_retry_ns: None,
-        generation: shard.generation(),
-        clock: published.map_or_else(String::new, Published::clock),
-        age_ms: published.map_or(0, |published| millis(published.began.elapsed())),
-        rows: published.map_or(0, |published| published.body.entries()),
-        resident_bytes: published.map_or(0, |published| published.resident_bytes),
-        scanning: shard.source.run.load().as_ref().map(|run| run.progress()),
-        last_scan: shard.last_scan.as_deref().cloned(),
-        last_query_ns,
-        queries_total,
-        rebuilds_total: shard.rebuilds_total,
-        last_good_ns: shard.last_good_ns,
-        last_error: shard.last_error.as_deref().map(str::to_owned),
+    /// What memory pressure and the default budget can be read from on this machine.
+    pub fn doctor(&self) -> Vec<Availability> {
+        Gauge::new(Arc::new(RootFolder::new("/"))).describe()
+    }
+
+    fn shard_status(&self, shard: &Shard) -> ShardStatus {
+        let partial = shard.partial.as_ref().map(|partial| partial.known());
+        let known = shard.published.as_ref().map(|published| published.known()).or(partial).or(shard.known);
+        let view = &shard.view;
+        let (queries_total, last_query_ns) = shard.source.queries();
+        ShardStatus {
+            source: shard.source.info.clone(),
+            tier: view.tier,
+            health: view.health,
+            generation: view.generation,
+            clock: known.as_ref().map_or_else(String::new, Known::clock),
+            age_ms: known.map_or(0, |known| millis(known.began.elapsed())),
+            rows: known.map_or(0, |known| known.rows),
+            resident_bytes: view.body_bytes + view.digest_bytes,
+            digest_bytes: view.digest_bytes,
+            reserved_bytes: view.reserved_bytes,
+            retained_bytes: view.retained_bytes,
+            high_water_bytes: view.high_water_bytes,
+            pinned: view.pin != Pin::None,
+            pin_expires_ns: self.pin_expires(view.pin),
+            scanning: shard.source.run.load().as_ref().map(|run| run.progress()),
+            last_scan: shard.last_scan.as_deref().cloned(),
+            last_query_ns,
+            queries_total,
+            query_rate_per_min: view.rate_per_min,
+            promotions_total: view.promotions_total,
+            loads_total: view.loads_total,
+            rebuilds_total: view.rebuilds_total,
+            last_good_ns: shard.last_good_ns,
+            retry_count: view.failures,
+            next_retry_ns: view.retry_at.map(|at| self.wall_clock(at)),
+            last_error: shard.last_error(),
+        }
+    }
+
+    /// When a pin ends by itself.
+    pub(crate) fn pin_expires(&self, pin: Pin) -> Option<UnixNanos> {
+        match pin {
+            Pin::Until(until) => Some(self.wall_clock(until)),
+            Pin::None | Pin::Forever => None,
+        }
+    }
+
+    /// A time of the kernel by the wall clock as it goes now.
+    fn wall_clock(&self, moment: Moment) -> UnixNanos {
+        let left = self.driver.instant(moment).saturating_duration_since(Instant::now());
+        clock::now_ns().saturating_add(UnixNanos::try_from(left.as_nanos()).unwrap_or(UnixNanos::MAX))
     }
 }

@@ -6,7 +6,7 @@
 use crate::api::ScanOutcome;
 use crate::config::FilesConfig;
 use crate::error::{ServiceError, lossy};
-use crate::lifecycle::Failure;
+use crate::maker::Failure;
 use crate::run::{ScanRun, millis};
 use hearth_core::NO_TIME;
 use hearth_files::entry::Meta;

@@ -16,7 +16,9 @@ mod select;
 mod text;
 mod trace;
 
+pub(crate) use need::Need;
 pub use order::compare;
+pub(crate) use program::{extensions_of, last_component};
 
 use crate::index::{Body, RowId};
 use crate::query::{Query, SortField, SortKey};

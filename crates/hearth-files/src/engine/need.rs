@@ -5,6 +5,7 @@
 
 use crate::fold::fold;
 use crate::index::{BlockSet, Body, GramLiteral};
+use crate::query::{GlobScope, Pattern, Text, glob_to_regex};
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
@@ -86,7 +87,7 @@ impl Need {
         }
     }
 
-    fn gram_literal(&self) -> Option<GramLiteral<'_>> {
+    pub(crate) fn gram_literal(&self) -> Option<GramLiteral<'_>> {
         match self {
             Need::Literal { bytes, at_start, at_end } => {
                 Some(GramLiteral { bytes, anchored_start: *at_start, anchored_end: *at_end })
@@ -104,6 +105,31 @@ impl Need {
             }
             Need::Nothing | Need::Any(_) => None,
         }
+    }
+
+    /// What a name that meets the condition must contain.
+    pub(crate) fn of_text(text: &Text) -> Need {
+        let literal = |bytes: &[u8], whole: bool| {
+            if text.case_sensitive {
+                Need::raw(bytes, whole, whole)
+            } else {
+                Need::folded(bytes, whole, whole)
+            }
+        };
+        match &text.pattern {
+            Pattern::Substring(needle) => literal(needle, false),
+            Pattern::Exact(name) => literal(name, true),
+            Pattern::Fuzzy(_) => Need::Nothing,
+            Pattern::Regex(pattern) => Need::of_regex(pattern),
+            Pattern::Glob(glob) => {
+                glob_to_regex(glob, GlobScope::Name).map_or(Need::Nothing, |pattern| Need::of_regex(&pattern))
+            }
+        }
+    }
+
+    /// What a name with this extension (folded; empty = none) must contain.
+    pub(crate) fn of_extension(ext: &[u8]) -> Need {
+        if ext.is_empty() { Need::Nothing } else { Need::folded(&[b".", ext].concat(), false, true) }
     }
 
     /// What a match of a regular expression must contain. Unparsable text yields nothing: the

@@ -142,17 +142,13 @@ impl Node {
         match self {
             Node::Name(NameTest::Text { need, .. }) => need.clone(),
             Node::Name(NameTest::Ext(extensions)) => {
-                Need::any(extensions.iter().map(|ext| extension_need(ext)))
+                Need::any(extensions.iter().map(|ext| Need::of_extension(ext)))
             }
             Node::All(parts) => Need::all(parts.iter().map(Node::need)),
             Node::Any(parts) => Need::any(parts.iter().map(Node::need)),
             Node::Const(_) | Node::Not(_) | Node::Name(_) | Node::Row(_) => Need::Nothing,
         }
     }
-}
-
-fn extension_need(ext: &[u8]) -> Need {
-    if ext.is_empty() { Need::Nothing } else { Need::folded(&[b".", ext].concat(), false, true) }
 }
 
 struct Compiler<'a> {
@@ -224,7 +220,7 @@ impl Compiler<'_> {
             }),
             Test::In(folder) => Ok(below_folder(self.body, folder)),
             Test::Parent(text) => {
-                let (matcher, raw, _) = self.matcher(text, term)?;
+                let (matcher, raw) = self.matcher(text, term)?;
                 row(RowTest::ParentName { matcher: Box::new(matcher), raw })
             }
             Test::Empty => row(RowTest::Empty),
@@ -238,36 +234,25 @@ impl Compiler<'_> {
     }
 
     fn name(&mut self, text: &Text, term: &Term) -> Result<Node, EngineError> {
-        let (matcher, raw, need) = self.matcher(text, term)?;
-        Ok(Node::Name(NameTest::Text { matcher: Box::new(matcher), raw, need }))
+        let (matcher, raw) = self.matcher(text, term)?;
+        Ok(Node::Name(NameTest::Text { matcher: Box::new(matcher), raw, need: Need::of_text(text) }))
     }
 
-    fn matcher(&mut self, text: &Text, term: &Term) -> Result<(Matcher, bool, Need), EngineError> {
+    fn matcher(&mut self, text: &Text, term: &Term) -> Result<(Matcher, bool), EngineError> {
         let raw = text.case_sensitive || matches!(text.pattern, Pattern::Regex(_));
         self.raw |= raw;
-        let need = |bytes: &[u8], start, end| {
-            if raw { Need::raw(bytes, start, end) } else { Need::folded(bytes, start, end) }
+        let matcher = match &text.pattern {
+            Pattern::Substring(needle) if text.whole_word => Matcher::whole_word(needle),
+            Pattern::Substring(needle) => Matcher::substring(needle),
+            Pattern::Exact(name) => Matcher::Exact(name.clone()),
+            Pattern::Fuzzy(needle) => Matcher::fuzzy(needle),
+            Pattern::Regex(pattern) => self.regex(pattern, text.case_sensitive, term)?,
+            Pattern::Glob(glob) => match Matcher::stars(glob) {
+                Some(matcher) => matcher,
+                None => self.regex(&glob_pattern(glob, GlobScope::Name, term)?, true, term)?,
+            },
         };
-        let (matcher, need) = match &text.pattern {
-            Pattern::Substring(needle) if text.whole_word => {
-                (Matcher::whole_word(needle), need(needle, false, false))
-            }
-            Pattern::Substring(needle) => (Matcher::substring(needle), need(needle, false, false)),
-            Pattern::Exact(name) => (Matcher::Exact(name.clone()), need(name, true, true)),
-            Pattern::Fuzzy(needle) => (Matcher::fuzzy(needle), Need::Nothing),
-            Pattern::Regex(pattern) => {
-                (self.regex(pattern, text.case_sensitive, term)?, Need::of_regex(pattern))
-            }
-            Pattern::Glob(glob) => {
-                let pattern = glob_pattern(glob, GlobScope::Name, term)?;
-                let need_of_glob = Need::of_regex(&pattern);
-                match Matcher::stars(glob) {
-                    Some(matcher) => (matcher, need_of_glob),
-                    None => (self.regex(&pattern, true, term)?, need_of_glob),
-                }
-            }
-        };
-        Ok((matcher, raw, need))
+        Ok((matcher, raw))
     }
 
     fn regex(&mut self, pattern: &str, case_sensitive: bool, term: &Term) -> Result<Matcher, EngineError> {
@@ -295,29 +280,28 @@ impl Compiler<'_> {
                     self.regex(&pattern, true, term)?,
                     raw,
                 ))));
-                match self.last_component(glob, raw, term)? {
-                    Some(name) => Node::All(vec![name, path]),
+                match last_component(glob, raw) {
+                    Some(name) => Node::All(vec![self.name(&name, term)?, path]),
                     None => path,
                 }
             }
         })
     }
+}
 
-    /// The condition that a path glob's last component puts on the name, where it stands alone.
-    fn last_component(&mut self, glob: &[u8], raw: bool, term: &Term) -> Result<Option<Node>, EngineError> {
-        let last = glob.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-        // A brace or class may hold the slash; `**` may span components.
-        let splits = glob.iter().any(|byte| b"{}[]\\".contains(byte));
-        if splits
-            || last.is_empty()
-            || last.windows(2).any(|pair| pair == b"**")
-            || last.iter().all(|&byte| byte == b'*')
-        {
-            return Ok(None);
-        }
-        let text = Text { pattern: Pattern::Glob(last.to_vec()), case_sensitive: raw, whole_word: false };
-        self.name(&text, term).map(Some)
+/// The condition that a path glob's last component puts on the name, where it stands alone.
+pub(crate) fn last_component(glob: &[u8], case_sensitive: bool) -> Option<Text> {
+    let last = glob.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    // A brace or class may hold the slash; `**` may span components.
+    let splits = glob.iter().any(|byte| b"{}[]\\".contains(byte));
+    if splits
+        || last.is_empty()
+        || last.windows(2).any(|pair| pair == b"**")
+        || last.iter().all(|&byte| byte == b'*')
+    {
+        return None;
     }
+    Some(Text { pattern: Pattern::Glob(last.to_vec()), case_sensitive, whole_word: false })
 }
 
 fn glob_pattern(glob: &[u8], scope: GlobScope, term: &Term) -> Result<String, EngineError> {
@@ -329,7 +313,8 @@ fn kind_bits(kinds: &[EntryKind]) -> u8 {
     kinds.iter().fold(0, |bits, &kind| bits | 1 << kind as u8)
 }
 
-fn extensions_of(categories: &[Category]) -> Vec<Vec<u8>> {
+/// Extensions of categories, ordered.
+pub(crate) fn extensions_of(categories: &[Category]) -> Vec<Vec<u8>> {
     let mut all: Vec<Vec<u8>> = categories
         .iter()
         .flat_map(|&category| category_extensions(category))

@@ -83,6 +83,29 @@ impl Body {
         self.delta.rows.iter().map(|(row, _)| self.base.len + row)
     }
 
+    /// Hands out the folded names of all live entries, some more than once, and maybe those of entries
+    /// removed since the base was built.
+    pub(crate) fn for_each_name(&self, mut each: impl FnMut(&[u8])) {
+        let names = &self.base.names;
+        for block in 0..names.blocks() {
+            names.for_each_in_block(block, |_, folded| each(folded));
+        }
+        let mut folded = Vec::new();
+        for (_, added) in self.delta.rows.iter() {
+            folded.clear();
+            fold_into(&added.name, &mut folded);
+            each(&folded);
+        }
+    }
+
+    /// Live folders, the root included.
+    pub(crate) fn folders(&self) -> u64 {
+        let base = &self.base;
+        let dead = self.delta.dead.iter_ones_in(0..base.len).filter(|&row| base.is_dir(row)).count();
+        let added = self.delta.rows.iter().filter(|(_, row)| row.dir != NONE).count();
+        u64::from(base.dir_count()) - dead as u64 + added as u64
+    }
+
     /// Absolute path of the volume's root.
     pub fn root(&self) -> &[u8] {
         if self.base.root.is_empty() { b"/" } else { &self.base.root }

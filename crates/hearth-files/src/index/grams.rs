@@ -37,13 +37,15 @@ pub(crate) struct GramLiteral<'a> {
 }
 
 impl GramLiteral<'_> {
-    /// The text whose windows are the literal's grams.
-    fn text(&self) -> Vec<u8> {
-        let mut text = Vec::with_capacity(self.bytes.len() + 2);
-        text.extend(self.anchored_start.then_some(0));
-        text.extend_from_slice(self.bytes);
-        text.extend(self.anchored_end.then_some(0));
-        text
+    /// Hands out the grams that every name with this literal has.
+    pub(crate) fn for_each_gram(&self, mut each: impl FnMut([u8; 3])) {
+        let start = self.anchored_start.then_some(0).into_iter();
+        let mut text = start.chain(self.bytes.iter().copied()).chain(self.anchored_end.then_some(0));
+        let (Some(mut first), Some(mut second)) = (text.next(), text.next()) else { return };
+        text.for_each(|third| {
+            each([first, second, third]);
+            (first, second) = (second, third);
+        });
     }
 }
 
@@ -99,8 +101,7 @@ impl GramIndex {
         let Some(directory) = &self.directory else { return Some(Vec::new()) };
         let mut grams: Vec<[u8; 3]> = Vec::with_capacity(32);
         for literal in literals {
-            let text = literal.text();
-            grams.extend(text.windows(3).map(|window| [window[0], window[1], window[2]]));
+            literal.for_each_gram(|gram| grams.push(gram));
         }
         grams.sort_unstable();
         grams.dedup();

@@ -329,7 +329,7 @@ impl Volume {
         }
     }
 
-    fn relocate(&mut self, row: RowId, to: DirId, name: &[u8]) -> Option<()> {
+    fn relocate(&mut self, mut row: RowId, to: DirId, name: &[u8]) -> Option<()> {
         let dir = self.body.dir_of(row);
         if let Some(dir) = dir
             && (dir == ROOT || dir == to || self.body.is_below(to, dir))
@@ -340,7 +340,7 @@ impl Volume {
             Some(target) if target == row => return Some(()),
             // Two names of one inode: rename(2) leaves both.
             Some(target) if dir.is_none() && self.is_link_of(row, target) => return Some(()),
-            Some(target) => self.remove(target),
+            Some(target) => row = self.remove_before(target, row)?,
             None => {}
         }
         let (meta, share) = (self.body.meta(row), self.share(row));
@@ -353,6 +353,15 @@ impl Volume {
         self.add_row(to, dir.unwrap_or(NONE), name, meta);
         self.add_share(to, 1, share);
         Some(())
+    }
+
+    /// Removes `target` and gives the row that then stands for the entry of `row`: another one if a link of
+    /// the same inode went away. `None` if the entry went with the target.
+    fn remove_before(&mut self, target: RowId, row: RowId) -> Option<RowId> {
+        let (parent, mut name) = (self.body.parent(row), Vec::new());
+        self.body.name_into(row, &mut name);
+        self.remove(target);
+        self.lookup(parent, &name)
     }
 
     fn is_link_of(&self, row: RowId, other: RowId) -> bool {

@@ -3,10 +3,12 @@
 //! A key that is not here does not exist. Values are shown as they would stand in the file, so
 //! that what `effective` lists can be pasted back.
 
+use super::residency::{LEAST_BUDGET, shown_budget};
 use super::value::Value;
 use super::{Config, LogLevel};
 use crate::walk;
 use hearth_core::limits;
+use std::time::Duration;
 
 /// One key.
 pub(super) struct Key {
@@ -18,8 +20,13 @@ pub(super) struct Key {
 
 /// Most threads that any pool can be told to have.
 const THREADS: u64 = 1024;
-/// Longest age that can be called fresh: one year, seconds.
-const LONGEST_FRESH_S: u64 = 366 * 86_400;
+/// Longest of the times that count days: one year, seconds.
+const YEAR_S: u64 = 366 * 86_400;
+
+/// Longest time that one load may take: one week, seconds.
+const LONGEST_LOAD_S: u64 = 7 * 86_400;
+/// Longest wait of a load for memory: one hour, seconds.
+const LONGEST_WAIT_S: u64 = 3600;
 
 /// Every key, in the order of the sections.
 pub(super) const KEYS: &[Key] = &[
@@ -83,7 +90,7 @@ pub(super) const KEYS: &[Key] = &[
         name: "files.stale_after_s",
         help: "Answers from an index older than this are called stale, seconds.",
         set: |config, value| {
-            config.files.stale_after_s = value.number(0, LONGEST_FRESH_S)?;
+            config.files.stale_after_s = value.number(0, YEAR_S)?;
             Ok(())
         },
         show: |config| config.files.stale_after_s.to_string(),
@@ -96,6 +103,115 @@ pub(super) const KEYS: &[Key] = &[
             Ok(())
         },
         show: |config| config.dupes.read_budget.to_string(),
+    },
+    Key {
+        name: "memory.budget",
+        help: "Bytes that all indexes together may take; \"auto\" = what suits the machine.",
+        set: |config, value| {
+            config.memory.budget = value.bytes_or_auto(LEAST_BUDGET)?;
+            Ok(())
+        },
+        show: |config| shown_budget(config.memory.budget),
+    },
+    Key {
+        name: "memory.low_mark_percent",
+        help: "Share of the budget that a full memory is brought down to, percent.",
+        set: |config, value| {
+            config.memory.low_mark_percent = value.number(10, 99)?;
+            Ok(())
+        },
+        show: |config| config.memory.low_mark_percent.to_string(),
+    },
+    Key {
+        name: "idle.hot_s",
+        help: "Time without a query after which a hot shard becomes warm, seconds.",
+        set: |config, value| {
+            config.idle.hot = seconds(value, 1, YEAR_S)?;
+            Ok(())
+        },
+        show: |config| config.idle.hot.as_secs().to_string(),
+    },
+    Key {
+        name: "idle.warm_s",
+        help: "Time without a query after which a warm shard is parked, seconds.",
+        set: |config, value| {
+            config.idle.warm = seconds(value, 1, YEAR_S)?;
+            Ok(())
+        },
+        show: |config| config.idle.warm.as_secs().to_string(),
+    },
+    Key {
+        name: "idle.parked_s",
+        help: "Time without a query after which a parked shard becomes cold, seconds.",
+        set: |config, value| {
+            config.idle.parked = seconds(value, 1, YEAR_S)?;
+            Ok(())
+        },
+        show: |config| config.idle.parked.as_secs().to_string(),
+    },
+    Key {
+        name: "idle.adaptive_cap",
+        help: "How many times longer than that a shard may stay which is asked often.",
+        set: |config, value| {
+            config.idle.adaptive_cap = value.number(1, 64)?;
+            Ok(())
+        },
+        show: |config| config.idle.adaptive_cap.to_string(),
+    },
+    Key {
+        name: "load.lanes",
+        help: "Loads and builds that run at once.",
+        set: |config, value| {
+            config.load.lanes = size(value.number(1, 64)?);
+            Ok(())
+        },
+        show: |config| config.load.lanes.to_string(),
+    },
+    Key {
+        name: "load.deadline_s",
+        help: "Time after which a load or build that still runs is given up, seconds.",
+        set: |config, value| {
+            config.load.deadline = seconds(value, 1, LONGEST_LOAD_S)?;
+            Ok(())
+        },
+        show: |config| config.load.deadline.as_secs().to_string(),
+    },
+    Key {
+        name: "load.admission_wait_s",
+        help: "Time that a load may wait for memory before it is refused, seconds.",
+        set: |config, value| {
+            config.load.admission_wait = seconds(value, 0, LONGEST_WAIT_S)?;
+            Ok(())
+        },
+        show: |config| config.load.admission_wait.as_secs().to_string(),
+    },
+    Key {
+        name: "stale.max_age_hours",
+        help: "Age up to which an index that cannot be refreshed still answers, hours; 0 = any age.",
+        set: |config, value| {
+            let hours = value.number(0, YEAR_S / 3600)?;
+            config.stale.max_age = (hours > 0).then(|| Duration::from_secs(hours * 3600));
+            Ok(())
+        },
+        show: |config| config.stale.max_age.map_or(0, |age| age.as_secs() / 3600).to_string(),
+    },
+    Key {
+        name: "pressure.enabled",
+        help: "Whether shards are parked when the machine or container runs short of memory.",
+        set: |config, value| {
+            config.pressure.enabled = value.truth()?;
+            Ok(())
+        },
+        show: |config| config.pressure.enabled.to_string(),
+    },
+    Key {
+        name: "pressure.poll_ms",
+        help: "Time between two looks at the memory pressure, milliseconds.",
+        set: |config, value| {
+            config.pressure.poll = Duration::from_millis(value.number(100, 60_000)?);
+            Ok(())
+        },
+        show: |config| config.pressure.poll.as_millis().to_string(),
     },
 ];
 
@@ -112,6 +228,10 @@ pub(super) fn unknown(name: &str) -> String {
 
 fn size(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+fn seconds(value: &Value, least: u64, most: u64) -> Result<Duration, String> {
+    value.number(least, most).map(Duration::from_secs)
 }
 
 fn list(items: &[String]) -> String {

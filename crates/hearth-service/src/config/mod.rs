@@ -6,7 +6,10 @@
 //! makes no sense are refused, with the place they stand at; nothing is guessed or ignored.
 
 mod keys;
+mod residency;
 mod value;
+
+pub use residency::{IdleConfig, LoadConfig, MemoryConfig, PressureConfig, StaleConfig};
 
 use crate::walk;
 use keys::{KEYS, Key};
@@ -165,6 +168,16 @@ pub struct Config {
     pub files: FilesConfig,
     /// `[dupes]`
     pub dupes: DupesConfig,
+    /// `[memory]`
+    pub memory: MemoryConfig,
+    /// `[idle]`
+    pub idle: IdleConfig,
+    /// `[load]`
+    pub load: LoadConfig,
+    /// `[stale]`
+    pub stale: StaleConfig,
+    /// `[pressure]`
+    pub pressure: PressureConfig,
     /// Home directory of the user: `$HOME`, not a key of the file.
     pub home: Option<PathBuf>,
     /// Settings that are not the default, as indices of [`KEYS`].
@@ -182,6 +195,11 @@ impl Default for Config {
             pool: PoolConfig { query_threads: 0 },
             files: FilesConfig { exclude: walk::default_excludes(), scan_threads: 0, stale_after_s: 300 },
             dupes: DupesConfig { read_budget: 64 << 30 },
+            memory: MemoryConfig::default(),
+            idle: IdleConfig::default(),
+            load: LoadConfig::default(),
+            stale: StaleConfig::default(),
+            pressure: PressureConfig::default(),
             home: None,
             origins: Vec::new(),
         }
@@ -196,6 +214,7 @@ impl Config {
             config.apply_file(file)?;
         }
         config.apply_environment(environment)?;
+        residency::check_ladder(&config)?;
         config.home = environment("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
         Ok(config)
     }

@@ -13,6 +13,8 @@ pub(super) enum Value {
     Text(String),
     /// Whole number of the file.
     Integer(i128),
+    /// True or false of the file.
+    Truth(bool),
     /// List of texts of the file.
     List(Vec<String>),
     /// Anything else of the file, by the name of its type.
@@ -70,6 +72,7 @@ impl Value {
             DeValue::String(text) => Value::Text(text.to_string()),
             DeValue::Integer(number) => i128::from_str_radix(number.as_str(), number.radix())
                 .map_or(Value::Other("number"), Value::Integer),
+            DeValue::Boolean(truth) => Value::Truth(*truth),
             DeValue::Array(array) => {
                 let texts = array.iter().map(|item| item.get_ref().as_str().map(str::to_owned));
                 texts.collect::<Option<_>>().map_or(Value::Other("list of other things"), Value::List)
@@ -99,6 +102,27 @@ impl Value {
             _ => None,
         };
         bytes.ok_or_else(|| format!("expected a number of bytes such as 1048576 or \"64gb\", found {self}"))
+    }
+
+    /// True or false.
+    pub(super) fn truth(&self) -> Result<bool, String> {
+        let truth = match self {
+            Value::Truth(truth) => Some(*truth),
+            Value::Loose(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        truth.ok_or_else(|| format!("expected true or false, found {self}"))
+    }
+
+    /// Bytes of at least `least`, or nothing for the word `auto`.
+    pub(super) fn bytes_or_auto(&self, least: u64) -> Result<Option<u64>, String> {
+        if self.word(&[("auto", ())]).is_ok() {
+            return Ok(None);
+        }
+        let enough = self.bytes().ok().filter(|bytes| *bytes >= least);
+        enough.map(Some).ok_or_else(|| {
+            format!("expected \"auto\" or a number of bytes such as \"2gb\", at least {least}, found {self}")
+        })
     }
 
     /// One of the given words.
@@ -155,6 +179,7 @@ impl std::fmt::Display for Value {
         match self {
             Value::Text(text) | Value::Loose(text) => write!(f, "{text:?}"),
             Value::Integer(number) => write!(f, "{number}"),
+            Value::Truth(truth) => write!(f, "{truth}"),
             Value::List(_) => f.write_str("a list"),
             Value::Other(what) => write!(f, "a {what}"),
         }

@@ -3,5 +3,6 @@
 mod answers;
 mod duplicates;
 mod fixture;
+mod residency;
 mod searching;
 mod sources;

@@ -2,8 +2,8 @@
 
 use crate::fixture::{Fixture, ask, patience};
 use hearth_core::CancelToken;
-use hearth_service::api::{FindRequest, Health, RowSink, Rows, SinkClosed};
-use hearth_service::{Body, Config, MemoryHook, Overlap, Service, ServiceError};
+use hearth_service::api::{FindRequest, Health, RowSink, Rows, SinkClosed, Tier};
+use hearth_service::{Allocator, Body, Config, Overlap, Service, ServiceError};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -39,7 +39,7 @@ fn roots_that_overlap_are_refused_by_name() {
     };
     assert_eq!(overlap("t/a"), Overlap::Inside);
     assert_eq!(overlap(""), Overlap::Around);
-    fixture.service.forget(b"t").unwrap();
+    fixture.service.forget(b"t", true).unwrap();
     assert!(fixture.service.add(&fixture.bytes("t/a"), None).is_ok());
 }
 
@@ -59,9 +59,12 @@ fn what_is_no_folder_with_files_is_refused() {
 #[test]
 fn a_forgotten_source_is_gone_at_once() {
     let fixture = Fixture::with_tree(&[("a", "")]);
-    assert_eq!(fixture.service.forget(&fixture.bytes("t")).unwrap().name, "t");
+    let in_memory = fixture.service.forget(b"t", false);
+    assert!(matches!(in_memory, Err(ServiceError::InMemory { tier: Tier::Warm, .. })));
+    let freed = fixture.service.forget(&fixture.bytes("t"), true).unwrap();
+    assert!(freed.source.name == "t" && freed.freed_bytes > 0);
     assert!(fixture.service.list().is_empty());
-    assert!(matches!(fixture.service.forget(b"t"), Err(ServiceError::UnknownSource { .. })));
+    assert!(matches!(fixture.service.forget(b"t", true), Err(ServiceError::UnknownSource { .. })));
     let within = vec![fixture.bytes("t")];
     let gone = fixture.run(&FindRequest { within, ..ask("") });
     assert!(matches!(gone, Err(ServiceError::UnknownSource { .. })));
@@ -227,18 +230,38 @@ fn after_the_shutdown_answers_remain_and_nothing_begins() {
     assert!(matches!(fixture.service.add(b"/", None), Err(ServiceError::ShuttingDown)));
 }
 
+/// An allocator that only says when memory is offered back.
+struct OnRelease<F>(F);
+
+impl<F: Fn() + Send + Sync + 'static> OnRelease<F> {
+    fn shared(self) -> Arc<dyn Allocator> {
+        Arc::new(self)
+    }
+}
+
+impl<F: Fn() + Send + Sync> Allocator for OnRelease<F> {
+    fn held_bytes(&self) -> Option<u64> {
+        None
+    }
+
+    fn give_back(&self) {
+        (self.0)();
+    }
+}
+
 #[test]
 fn memory_is_offered_back_after_builds_and_forgetting() {
     let folder = tempfile::tempdir().unwrap();
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
-    let hook: MemoryHook = Arc::new(move || _ = counted.fetch_add(1, Ordering::Relaxed));
-    let service = Service::open_with(Config::default(), &folder.path().join("state"), Some(hook)).unwrap();
+    let allocator = OnRelease(move || _ = counted.fetch_add(1, Ordering::Relaxed)).shared();
+    let service =
+        Service::open_with(Config::default(), &folder.path().join("state"), Some(allocator)).unwrap();
     let tree = folder.path().join("tree");
     fs::create_dir(&tree).unwrap();
     let info = service.add(tree.as_os_str().as_bytes(), None).unwrap();
     service.wait_complete(&info.name, &patience()).unwrap();
-    service.forget(info.name.as_bytes()).unwrap();
+    service.forget(info.name.as_bytes(), true).unwrap();
     service.shutdown();
     assert!(calls.load(Ordering::Relaxed) >= 2);
 }
@@ -262,8 +285,10 @@ fn a_replaced_body_is_gone_when_memory_is_offered_back() {
     let glance = Arc::new(Mutex::new(Glance(Weak::new())));
     let (tell, told) = mpsc::channel();
     let looked = Arc::clone(&glance);
-    let hook: MemoryHook = Arc::new(move || _ = tell.send(looked.lock().unwrap().0.upgrade().is_some()));
-    let service = Service::open_with(Config::default(), &folder.path().join("state"), Some(hook)).unwrap();
+    let release = move || _ = tell.send(looked.lock().unwrap().0.upgrade().is_some());
+    let allocator = OnRelease(release).shared();
+    let service =
+        Service::open_with(Config::default(), &folder.path().join("state"), Some(allocator)).unwrap();
     service.add(tree.as_os_str().as_bytes(), None).unwrap();
     let next = || told.recv_timeout(Duration::from_secs(120)).unwrap();
     assert!(!next());
@@ -324,7 +349,7 @@ fn forgetting_stops_a_running_scan() {
     let fixture = Fixture::new();
     large_tree(&fixture);
     fixture.service.add(&fixture.bytes("t"), Some("t")).unwrap();
-    fixture.service.forget(b"t").unwrap();
+    fixture.service.forget(b"t", false).unwrap();
     fixture.tree("u", &[("a", "")]);
     fixture.add("u");
     assert_eq!(fixture.find("type:file"), ["u/a"]);

@@ -1,0 +1,481 @@
+//! The thread that owns the kernel: events in, effects out.
+//!
+//! Queries, attempts and operators put messages into its bounded inbox; it steps the kernel and carries
+//! out what follows: one publication of the catalogue a step, then attempts, logs and replies. It waits
+//! until the kernel's next due time at most. What takes long is done elsewhere: attempts on threads of
+//! their own, letting go of memory by the janitor.
+
+use crate::api::{Axis, TransitionEvent};
+use crate::catalogue::{Catalogue, Published, Shard, Shards};
+use crate::clock;
+use crate::error::ServiceError;
+use crate::held::{Hold, Releases};
+use crate::janitor::{Allocator, Janitor};
+use crate::loader::Loader;
+use crate::maker::Made;
+use crate::pressure::{Gauge, Level};
+use crate::transitions::Transitions;
+use arc_swap::ArcSwap;
+use crossbeam_channel::{Receiver, Sender, bounded, select};
+use hearth_residency::{
+    Command, Effect, Event, Kernel, Moment, Policy, Pressure, Refusal, ShardId, Step, Ticket, Totals,
+    Transition,
+};
+use parking_lot::Mutex;
+use std::any::Any;
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+use tracing::{info, warn};
+
+/// Messages that may wait; who sends more waits with them.
+const INBOX: usize = 4096;
+/// How often attempts in flight are asked what they need.
+const BUSY_POLL: Duration = Duration::from_millis(100);
+/// How long stopping waits for attempts to stop.
+const STOP_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the inbox takes.
+enum Message {
+    Event(Event<Box<Made>>),
+    Operate { command: Command, reply: Sender<Result<(), Refusal>> },
+    Claim { shard: ShardId, reply: Sender<()> },
+    Add { shard: ShardId, forecast_bytes: u64, reply: Sender<()> },
+    Stop,
+}
+
+/// What the driver works with.
+pub(crate) struct Parts {
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) loader: Arc<Loader>,
+    pub(crate) allocator: Option<Arc<dyn Allocator>>,
+    pub(crate) policy: Policy,
+    /// Reads the pressure of the machine, if that is wanted.
+    pub(crate) gauge: Option<Gauge>,
+    pub(crate) poll: Duration,
+}
+
+/// The side of the driver that everybody else sees.
+pub(crate) struct Driver {
+    inbox: Sender<Message>,
+    origin: Instant,
+    totals: Arc<ArcSwap<Totals>>,
+    transitions: Arc<Transitions>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Keeps a shard in memory, once it is there, for a query that needs it. Dropping it ends that.
+pub(crate) struct Claim {
+    inbox: Sender<Message>,
+    shard: ShardId,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // Without a driver there is nobody left who would take it out of memory.
+        let _ = self.inbox.send(Message::Event(Event::Settled(self.shard)));
+    }
+}
+
+impl Driver {
+    /// Starts the thread.
+    pub(crate) fn start(parts: Parts) -> Result<Self, ServiceError> {
+        let (inbox, messages) = bounded(INBOX);
+        let (wake, bell) = bounded(1);
+        let (totals, transitions) = (Arc::<ArcSwap<Totals>>::default(), Arc::<Transitions>::default());
+        let measured = inbox.clone();
+        let janitor = Janitor::start(parts.allocator.clone(), move |held| {
+            let _ = measured.send(Message::Event(Event::MemoryHeld(held)));
+        })?;
+        let origin = Instant::now();
+        let keeper = Keeper {
+            kernel: Kernel::new(parts.policy),
+            catalogue: parts.catalogue,
+            loader: parts.loader,
+            allocator: parts.allocator,
+            gauge: parts.gauge,
+            poll: parts.poll,
+            polled: origin,
+            gauged: origin,
+            origin,
+            inbox: inbox.clone(),
+            releases: Releases::new(wake),
+            janitor,
+            totals: Arc::clone(&totals),
+            transitions: Arc::clone(&transitions),
+            tickets: 0,
+            replies: HashMap::new(),
+            counted: HashMap::new(),
+        };
+        let thread = thread::Builder::new().name("hearth-kernel".to_owned());
+        let thread = thread.spawn(move || keeper.serve(&messages, &bell));
+        let thread =
+            thread.map_err(|error: io::Error| ServiceError::io("start thread", "hearth-kernel", error))?;
+        Ok(Self { inbox, origin, totals, transitions, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Makes a source known to the kernel; its load has been asked for when this returns.
+    pub(crate) fn add(&self, id: u64, forecast_bytes: u64) {
+        let (reply, done) = bounded(1);
+        let _ = self.inbox.send(Message::Add { shard: ShardId(id), forecast_bytes, reply });
+        let _ = done.recv();
+    }
+
+    /// Asks for shards that will be needed.
+    pub(crate) fn hint(&self, ids: Vec<ShardId>) {
+        let _ = self.inbox.send(Message::Event(Event::Hinted(ids)));
+    }
+
+    /// Asks for a shard that is needed now; what follows at once is in the catalogue when this returns.
+    pub(crate) fn claim(&self, id: u64) -> Claim {
+        let (shard, (reply, done)) = (ShardId(id), bounded(1));
+        let _ = self.inbox.send(Message::Claim { shard, reply });
+        let _ = done.recv();
+        Claim { inbox: self.inbox.clone(), shard }
+    }
+
+    /// Carries out a command; what follows at once is in the catalogue when this returns. `None` if the
+    /// driver has stopped.
+    pub(crate) fn operate(&self, command: Command) -> Option<Result<(), Refusal>> {
+        let (reply, result) = bounded(1);
+        self.inbox.send(Message::Operate { command, reply }).ok()?;
+        result.recv().ok()
+    }
+
+    /// The sums over all shards.
+    pub(crate) fn totals(&self) -> Totals {
+        **self.totals.load()
+    }
+
+    /// A time of the kernel by the monotonic clock.
+    pub(crate) fn instant(&self, moment: Moment) -> Instant {
+        self.origin + moment
+    }
+
+    /// Who follows the moves of shards.
+    pub(crate) fn transitions(&self) -> &Transitions {
+        &self.transitions
+    }
+
+    /// Stops attempts and the thread, and waits for them. Calling it again does nothing.
+    pub(crate) fn stop(&self) {
+        let Some(thread) = self.thread.lock().take() else { return };
+        let _ = self.inbox.send(Message::Stop);
+        if thread.join().is_err() {
+            tracing::error!("the kernel's thread had panicked");
+        }
+    }
+}
+
+/// The thread's own side.
+struct Keeper {
+    kernel: Kernel<Box<Made>>,
+    catalogue: Arc<Catalogue>,
+    loader: Arc<Loader>,
+    allocator: Option<Arc<dyn Allocator>>,
+    gauge: Option<Gauge>,
+    poll: Duration,
+    /// When attempts and queries were last looked at.
+    polled: Instant,
+    /// When the machine's pressure was last looked at.
+    gauged: Instant,
+    origin: Instant,
+    inbox: Sender<Message>,
+    releases: Arc<Releases>,
+    janitor: Janitor,
+    totals: Arc<ArcSwap<Totals>>,
+    transitions: Arc<Transitions>,
+    tickets: Ticket,
+    replies: HashMap<Ticket, Sender<Result<(), Refusal>>>,
+    /// Queries of each source that the kernel has been told of.
+    counted: HashMap<u64, u64>,
+}
+
+impl Keeper {
+    fn serve(mut self, messages: &Receiver<Message>, bell: &Receiver<()>) {
+        loop {
+            select! {
+                recv(messages) -> message => match message {
+                    Ok(Message::Stop) | Err(_) => break,
+                    Ok(message) => self.handle(message),
+                },
+                recv(bell) -> _ => {}
+                default(self.patience()) => {}
+            }
+            self.take_releases();
+            self.look_around();
+        }
+        if !self.loader.stop(STOP_PATIENCE) {
+            warn!("a scan does not stop; it is left behind");
+        }
+        self.transitions.end();
+        self.janitor.stop();
+    }
+
+    /// How long nothing has to be done.
+    fn patience(&self) -> Duration {
+        let due = self.kernel.next_due().map(|due| self.origin + due);
+        let poll = self.polled + self.poll_every();
+        let next = due.map_or(poll, |due| due.min(poll));
+        next.saturating_duration_since(Instant::now())
+    }
+
+    fn poll_every(&self) -> Duration {
+        if self.kernel.totals().attempts > 0 { BUSY_POLL.min(self.poll) } else { self.poll }
+    }
+
+    fn handle(&mut self, message: Message) {
+        // What was used a moment ago must not be what gives way.
+        self.count_queries();
+        match message {
+            Message::Event(event) => {
+                let ended = matches!(event, Event::Ended { .. });
+                self.step(event);
+                if ended {
+                    // What it worked with is free now.
+                    self.janitor.take(());
+                }
+            }
+            Message::Operate { command, reply } => {
+                self.tickets += 1;
+                self.replies.insert(self.tickets, reply);
+                self.step(Event::Operator { ticket: self.tickets, command });
+            }
+            Message::Claim { shard, reply } => {
+                self.step(Event::Claimed(shard));
+                // Whoever asked may have given up.
+                let _ = reply.send(());
+            }
+            Message::Add { shard, forecast_bytes, reply } => {
+                self.step(Event::Add { shard, forecast_bytes });
+                let _ = reply.send(());
+            }
+            Message::Stop => {}
+        }
+    }
+
+    fn take_releases(&mut self) {
+        let released = self.releases.take();
+        if released.is_empty() {
+            return;
+        }
+        for (shard, generation) in released {
+            self.step(Event::Released { shard, generation });
+        }
+        // The pages are still the allocator's.
+        self.janitor.take(());
+    }
+
+    fn look_around(&mut self) {
+        let now = Instant::now();
+        if self.kernel.next_due().is_some_and(|due| self.origin + due <= now) {
+            self.step(Event::Tick);
+        }
+        if now.saturating_duration_since(self.polled) < self.poll_every() {
+            return;
+        }
+        self.polled = now;
+        self.count_queries();
+        for (shard, attempt, needed_bytes) in self.loader.needs() {
+            self.step(Event::Grew { shard, attempt, needed_bytes });
+        }
+        if let Some(held) = self.allocator.as_ref().and_then(|allocator| allocator.held_bytes()) {
+            self.step(Event::MemoryHeld(held));
+        }
+        self.look_at_pressure(now);
+    }
+
+    fn look_at_pressure(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.gauged) < self.poll {
+            return;
+        }
+        self.gauged = now;
+        let Some(gauge) = &mut self.gauge else { return };
+        let level = match gauge.sample(now - self.origin) {
+            Level::None => Pressure::None,
+            Level::Some => Pressure::Some,
+            Level::Critical => Pressure::Critical,
+        };
+        self.step(Event::Pressure(level));
+    }
+
+    /// Tells the kernel which shards were queried since it was last told.
+    fn count_queries(&mut self) {
+        let shards = self.catalogue.load();
+        let mut fresh: Vec<(i64, ShardId, u64)> = Vec::new();
+        for shard in shards.iter() {
+            let (total, last) = shard.source.queries();
+            let counted = self.counted.entry(shard.id()).or_default();
+            if total > *counted {
+                fresh.push((last.unwrap_or_default(), ShardId(shard.id()), total - *counted));
+                *counted = total;
+            }
+        }
+        drop(shards);
+        fresh.sort_unstable();
+        for (_, shard, queries) in fresh {
+            self.step(Event::Touched { shard, queries });
+        }
+    }
+
+    fn step(&mut self, event: Event<Box<Made>>) {
+        let effects = self.kernel.step(self.origin.elapsed(), event);
+        let moves = self.describe_moves(&effects);
+        let after = self.publish(effects);
+        moves.into_iter().for_each(|event| self.tell(event));
+        after.iter().for_each(|effect| self.carry_out(effect));
+        self.totals.store(Arc::new(self.kernel.totals()));
+    }
+
+    /// Puts into the catalogue what belongs there, in one publication; gives back the other effects.
+    fn publish(&mut self, effects: Vec<Effect<Box<Made>>>) -> Vec<Effect<Box<Made>>> {
+        let shows = |effect: &Effect<Box<Made>>| {
+            matches!(
+                effect,
+                Effect::Publish { .. }
+                    | Effect::Park(_)
+                    | Effect::Drop(_)
+                    | Effect::Forget(_)
+                    | Effect::Show { .. }
+            )
+        };
+        let (shown, after): (Vec<_>, Vec<_>) = effects.into_iter().partition(shows);
+        if shown.is_empty() {
+            return after;
+        }
+        let releases = &self.releases;
+        let garbage = self.catalogue.write(|shards| {
+            let mut garbage: Vec<Box<dyn Any + Send>> = Vec::new();
+            shown.into_iter().for_each(|effect| enter(shards, effect, releases, &mut garbage));
+            garbage
+        });
+        if !garbage.is_empty() {
+            self.janitor.take(garbage);
+        }
+        after
+    }
+
+    fn carry_out(&mut self, effect: &Effect<Box<Made>>) {
+        match effect {
+            Effect::Start { shard, attempt, .. } => {
+                let (shard, attempt) = (*shard, *attempt);
+                let inbox = self.inbox.clone();
+                self.loader.start(shard, attempt, move |outcome| {
+                    let _ = inbox.send(Message::Event(Event::Ended { shard, attempt, outcome }));
+                });
+            }
+            Effect::Cancel { attempt, .. } => self.loader.cancel(*attempt),
+            Effect::Overdue { shard, generation, bytes } => {
+                warn!(source = self.name(*shard), generation, bytes, "a replaced index is still being read");
+            }
+            Effect::Reply { ticket, result } => {
+                if let Some(reply) = self.replies.remove(ticket) {
+                    let _ = reply.send(*result);
+                }
+            }
+            // Told and in the catalogue already.
+            Effect::Transition(_)
+            | Effect::Publish { .. }
+            | Effect::Park(_)
+            | Effect::Drop(_)
+            | Effect::Forget(_)
+            | Effect::Show { .. } => {}
+        }
+    }
+
+    /// The moves among the effects, described while forgotten shards still have a name.
+    fn describe_moves(&self, effects: &[Effect<Box<Made>>]) -> Vec<TransitionEvent> {
+        let moves = effects.iter().filter_map(|effect| match effect {
+            Effect::Transition(transition) => Some(transition),
+            _ => None,
+        });
+        moves.map(|transition| describe(transition, self.name(transition.shard))).collect()
+    }
+
+    fn tell(&self, event: TransitionEvent) {
+        let TransitionEvent { source, from, to, bytes, generation, .. } = &event;
+        let reason = event.reason.as_str();
+        info!(event = "shard.transition", source, from, to, reason, bytes, generation);
+        self.transitions.send(event);
+    }
+
+    fn name(&self, shard: ShardId) -> String {
+        let known = self.catalogue.get(shard.0);
+        known.map_or_else(|| shard.0.to_string(), |shard| shard.source.info.name.clone())
+    }
+}
+
+fn describe(transition: &Transition, source: String) -> TransitionEvent {
+    let Transition { shard, step, reason, bytes, generation } = *transition;
+    let (axis, from, to) = match step {
+        Step::Tier { from, to } => (Axis::Tier, from.as_str(), to.as_str()),
+        Step::Health { from, to } => (Axis::Health, from.as_str(), to.as_str()),
+    };
+    let at_ns = clock::now_ns();
+    TransitionEvent { sequence: 0, at_ns, id: shard.0, source, axis, from, to, reason, bytes, generation }
+}
+
+/// Enters one effect into the catalogue; what leaves it goes to the garbage.
+fn enter(
+    shards: &mut Shards,
+    effect: Effect<Box<Made>>,
+    releases: &Arc<Releases>,
+    garbage: &mut Vec<Box<dyn Any + Send>>,
+) {
+    let id = match &effect {
+        Effect::Publish { shard, .. } | Effect::Show { shard, .. } => *shard,
+        Effect::Park(shard) | Effect::Drop(shard) | Effect::Forget(shard) => *shard,
+        _ => return,
+    };
+    let Some(at) = shards.iter().position(|shard| shard.id() == id.0) else { return };
+    if matches!(effect, Effect::Forget(_)) {
+        garbage.push(Box::new(shards.remove(at)));
+        return;
+    }
+    let before = Arc::clone(&shards[at]);
+    let shard = Arc::make_mut(&mut shards[at]);
+    match effect {
+        Effect::Publish { body, generation, .. } => {
+            let made = *body;
+            show_body(shard, made, generation, Hold::new(id, generation, releases));
+        }
+        Effect::Park(_) => (shard.published, shard.partial) = (None, None),
+        Effect::Drop(_) => (shard.published, shard.partial, shard.digest) = (None, None, None),
+        Effect::Show { view, .. } => {
+            shard.view = view;
+            if !shard.is_busy() {
+                shard.partial = None;
+            }
+        }
+        _ => {}
+    }
+    let leaves =
+        before.answering().is_some_and(|body| shard.answering().is_none_or(|now| !Arc::ptr_eq(body, now)));
+    if leaves {
+        garbage.push(Box::new(before));
+    }
+}
+
+fn show_body(shard: &mut Shard, made: Made, generation: u64, hold: Hold) {
+    let made_ns = clock::now_ns();
+    let published = Published {
+        body: made.body,
+        generation,
+        began: made.began,
+        began_ns: made.began_ns,
+        made_ns,
+        at: Instant::now(),
+        built_in: made.built_in,
+        device: made.device,
+        skipped: made.skipped,
+        _hold: Some(hold),
+    };
+    shard.known = Some(published.known());
+    shard.published = Some(Arc::new(published));
+    shard.partial = None;
+    shard.digest = Some(made.digest);
+    shard.last_scan = Some(Arc::new(made.outcome));
+    shard.last_good_ns = Some(made_ns);
+}

@@ -1,0 +1,166 @@
+//! How a body of a volume is made: scan, build, digest; and what is there meanwhile.
+//!
+//! While a source without a body is scanned, queries that ask get a body of what was found so far.
+
+use crate::api::ScanOutcome;
+use crate::catalogue::{Catalogue, Published, Source};
+use crate::clock;
+use crate::pools::Pools;
+use crate::run::{self, ScanRun, millis};
+use crate::walk::{self, Walk};
+use hearth_core::{Cancelled, UnixNanos};
+use hearth_files::digest::Digest;
+use hearth_files::index::{Body, BuildError, Root};
+use hearth_files::scan::Skipped;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+use tracing::error;
+
+/// A whole body and all that is known with it.
+pub(crate) struct Made {
+    pub(crate) body: Arc<Body>,
+    pub(crate) digest: Arc<Digest>,
+    pub(crate) began: Instant,
+    pub(crate) began_ns: UnixNanos,
+    pub(crate) built_in: Duration,
+    pub(crate) device: u64,
+    pub(crate) skipped: Vec<Skipped>,
+    pub(crate) outcome: ScanOutcome,
+}
+
+/// How an attempt ended without a body.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Somebody stopped it.
+    Cancelled,
+    /// It did not work, in words.
+    Failed(String),
+}
+
+impl From<Cancelled> for Failure {
+    fn from(_: Cancelled) -> Self {
+        Failure::Cancelled
+    }
+}
+
+impl From<BuildError> for Failure {
+    fn from(error: BuildError) -> Self {
+        match error {
+            BuildError::Cancelled(_) => Failure::Cancelled,
+            error => Failure::Failed(error.to_string()),
+        }
+    }
+}
+
+/// Makes bodies. It polls the run's token and counts what it finds there.
+pub(crate) trait Maker: Send + Sync {
+    /// Makes a body of a source as it is now; with `partial`, also of what is found meanwhile.
+    fn make(&self, source: &Source, run: &ScanRun, partial: bool) -> Result<Made, Failure>;
+}
+
+/// Makes bodies of mounted file systems.
+pub(crate) struct Scanner {
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) pools: Arc<Pools>,
+    pub(crate) walk: Walk,
+}
+
+impl Maker for Scanner {
+    fn make(&self, source: &Source, run: &ScanRun, partial: bool) -> Result<Made, Failure> {
+        let place = walk::look(&source.info.root).map_err(Failure::Failed)?;
+        let root = Root { path: source.root.clone(), meta: place.meta };
+        let walked = thread::scope(|scope| {
+            let _closing = Closing(run);
+            if partial {
+                let name = format!("hearth-partial-{}", source.info.id);
+                let build = || self.serve_wishes(source, &root, place.device, run);
+                let _ = thread::Builder::new().name(name).spawn_scoped(scope, build);
+            }
+            self.walk.scan(&source.info.root, run)
+        })?;
+        let root = Root { meta: walked.root_meta, ..root };
+        let building = Instant::now();
+        let body = {
+            let chunks = run.drain_chunks();
+            Body::build(&root, &chunks, &self.pools.build, &run.cancel)?
+        };
+        run.cancel.check()?;
+        let digest = Digest::of(&body);
+        run.cancel.check()?;
+        let built_in = building.elapsed();
+        Ok(Made {
+            body: Arc::new(body),
+            digest: Arc::new(digest),
+            began: run.began,
+            began_ns: run.began_ns,
+            built_in,
+            device: place.device,
+            skipped: walked.skipped,
+            outcome: ScanOutcome { build_ms: millis(built_in), ..walked.outcome },
+        })
+    }
+}
+
+impl Scanner {
+    /// Builds bodies of what is there for as long as the scan runs and queries ask.
+    fn serve_wishes(&self, source: &Source, root: &Root, device: u64, run: &ScanRun) {
+        while run.wait_wish() {
+            let build = AssertUnwindSafe(|| self.build_partial(source, root, device, run));
+            if let Err(panic) = catch_unwind(build) {
+                error!(source = source.info.name, "partial build: {}", describe_panic(&*panic));
+                return;
+            }
+        }
+    }
+
+    fn build_partial(&self, source: &Source, root: &Root, device: u64, run: &ScanRun) {
+        let last = self.catalogue.get(source.info.id).and_then(|shard| shard.partial.clone());
+        // What an earlier, failed attempt left counts as no partial body of this one.
+        let last = last.filter(|last| last.began == run.began);
+        match last {
+            Some(last) if !run::is_due(last.at.elapsed(), last.built_in) => return,
+            Some(_) => {}
+            None => run.let_begin(),
+        }
+        let building = Instant::now();
+        let Ok(body) = Body::build(root, &run.chunks(), &self.pools.build, &run.partial_cancel) else {
+            return;
+        };
+        let partial = Published {
+            body: Arc::new(body),
+            generation: 0,
+            began: run.began,
+            began_ns: run.began_ns,
+            made_ns: clock::now_ns(),
+            at: Instant::now(),
+            built_in: building.elapsed(),
+            device,
+            skipped: Vec::new(),
+            _hold: None,
+        };
+        self.catalogue.update(source.info.id, |shard| {
+            // The scan may have ended, or been stopped, while this was being built.
+            if shard.published.is_none() && run.cancel.check().is_ok() {
+                shard.partial = Some(Arc::new(partial));
+            }
+        });
+    }
+}
+
+/// Ends the wait of the builder thread however the scan ends, also by a panic.
+struct Closing<'a>(&'a ScanRun);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// Words for a panic.
+pub(crate) fn describe_panic(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    format!("internal error: {}", text.unwrap_or_else(|| "panic without a message".to_owned()))
+}
