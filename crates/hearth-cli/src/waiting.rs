@@ -85,7 +85,9 @@ fn could_not_read(shard: &Shard) -> Stop {
     let why = shard.last_error.as_deref().unwrap_or("no reason was given");
     let error =
         RpcError::new(Code::BuildFailed, format!("cannot read {}: {why}", quote::visible(&shard.root.0)));
-    Failure::from(error.with("source", shard.name.as_str())).into()
+    let hint =
+        format!("`hearth refresh {}` tries again at once, `hearth status` shows the memory", shard.name);
+    Failure::from(error.with("source", shard.name.as_str())).hint(hint).into()
 }
 
 /// A request: asked once or several times.

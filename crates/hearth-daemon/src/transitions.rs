@@ -8,7 +8,7 @@ use crate::outgoing::{LOW_WATER_BYTES, Outgoing};
 use hearth_protocol::answer::Transition;
 use hearth_protocol::envelope::notification_line;
 use hearth_protocol::method;
-use hearth_service::{Subscription, api};
+use hearth_service::{Subscription, Waited, api};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -36,12 +36,20 @@ impl Transitions {
     /// Forwards what has happened, as much as the client reads.
     pub(crate) fn report(&self, outgoing: &Outgoing) {
         if let Some(subscription) = &*self.locked() {
-            forward(&mut || subscription.next(Duration::ZERO), outgoing);
+            forward(&mut || next(subscription), outgoing);
         }
     }
 
     fn locked(&self) -> MutexGuard<'_, Option<Subscription>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is there already.
+fn next(subscription: &Subscription) -> Option<api::TransitionEvent> {
+    match subscription.wait(Duration::ZERO) {
+        Waited::Event(event) => Some(event),
+        Waited::Nothing | Waited::Ended => None,
     }
 }
 

@@ -80,7 +80,7 @@ Examples:
 
 pub(crate) const PRELOAD: &str = "\
 Examples:
-  hearth preload                    every source that fits
+  hearth preload                    every source
   hearth preload docs --pin-minutes 30
                                     and keep it for half an hour";
 

@@ -60,7 +60,11 @@ pub(crate) fn unpin(args: &UnpinArgs, console: &mut Console) -> Outcome {
 /// Takes sources out of memory.
 pub(crate) fn hibernate(args: &HibernateArgs, console: &mut Console) -> Outcome {
     let params = sources(&args.sources)?;
-    let freed = connect(console)?.hibernate(&params).map_err(refused)?;
+    let mut freed = connect(console)?.hibernate(&params).map_err(refused)?;
+    if args.sources.is_empty() {
+        // Of all there are, those that had nothing to give are not worth a line.
+        freed.retain(|freed| freed.freed_bytes > 0);
+    }
     for freed in &freed {
         let text = format!("hibernated {}, {} freed", freed.source.name, size::human(freed.freed_bytes));
         tell(freed, &text, args.json, console)?;

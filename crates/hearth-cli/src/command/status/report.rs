@@ -94,7 +94,7 @@ fn cells(shard: &Shard, budget_bytes: u64, look: &Look) -> [String; 9] {
         shard.name.clone(),
         shard.tier.clone(),
         shard.health.clone(),
-        or_none(size::grouped(shard.rows), shard.rows > 0),
+        or_none(size::grouped(shard.rows), has_body),
         or_none(size::human(memory), memory > 0),
         if memory > 0 { bar(memory, budget_bytes, look.blocks) } else { String::new() },
         or_none(time::span(shard.age_ms), has_body),
@@ -207,7 +207,7 @@ mod tests {
             ..sample::shard()
         };
         let kept = Shard { pinned: true, ..sample::shard() };
-        let asleep = Shard { tier: "parked".into(), health: "empty".into(), rows: 0, ..sample::shard() };
+        let asleep = Shard { tier: "parked".into(), health: "empty".into(), ..sample::shard() };
         let gone =
             Shard { resident_bytes: 0, tier: "cold".into(), query_rate_per_min: 0.01, ..asleep.clone() };
         let text = text(sample::daemon(), vec![hot, kept, asleep, gone]);
