@@ -8,7 +8,7 @@ use clap::Parser as _;
 use std::ffi::OsString;
 
 /// Every command word. A test holds it equal to what the parser knows.
-pub(crate) const COMMANDS: [&str; 15] = [
+pub(crate) const COMMANDS: [&str; 19] = [
     "find",
     "du",
     "dupes",
@@ -18,6 +18,10 @@ pub(crate) const COMMANDS: [&str; 15] = [
     "list",
     "status",
     "refresh",
+    "preload",
+    "pin",
+    "unpin",
+    "hibernate",
     "daemon",
     "rpc",
     "config",

@@ -31,6 +31,18 @@ impl Console {
             Colors::parse(asked.as_deref())
         })
     }
+
+    /// Whether block characters can be shown.
+    pub(crate) fn has_blocks(&self) -> bool {
+        self.printer.is_terminal() && is_utf8(|name| std::env::var_os(name))
+    }
+}
+
+/// Whether the locale's characters are UTF-8: the first variable that says something decides.
+fn is_utf8(env: impl Fn(&str) -> Option<OsString>) -> bool {
+    let said = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(env).find(|value| !value.is_empty());
+    let locale = said.unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
 }
 
 /// `NO_COLOR` beats `CLICOLOR_FORCE`, an option beats both; an empty variable is an absent one.
@@ -54,6 +66,17 @@ mod tests {
         let get =
             |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));
         assert_eq!(wants_color(when, terminal, get), expect, "{when:?} {terminal} {env:?}");
+    }
+
+    #[test]
+    fn the_first_variable_of_the_locale_decides() {
+        let check = |env: &[(&str, &str)]| {
+            is_utf8(|name| env.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value)))
+        };
+        assert!(check(&[("LANG", "de_DE.UTF-8")]));
+        assert!(check(&[("LC_ALL", ""), ("LC_CTYPE", "C.utf8"), ("LANG", "C")]));
+        assert!(!check(&[("LC_ALL", "C"), ("LANG", "de_DE.UTF-8")]));
+        assert!(!check(&[]));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! on standard output, so that a script that reads only that stream sees it.
 
 use crate::text::quote;
+use crate::text::width::columns;
 use hearth_protocol::{Code, RpcError};
 use serde_json::Value;
 use std::io;
@@ -121,13 +122,6 @@ fn one_line(text: &[u8]) -> String {
         line.extend(chunk.invalid().iter().map(|_| '\u{fffd}'));
     }
     line
-}
-
-/// Columns of a terminal that `text` takes; East Asian wide characters take two.
-fn columns(text: &str) -> usize {
-    let is_wide = |ch: char| matches!(u32::from(ch), 0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff | 0xfe30..=0xfe6f | 0xff00..=0xff60 | 0xffe0..=0xffe6 | 0x1f300..=0x1faff | 0x20000..=0x3fffd);
-    let is_mark = |ch: char| matches!(u32::from(ch), 0x300..=0x36f | 0xfe00..=0xfe0f);
-    text.chars().map(|ch| if is_mark(ch) { 0 } else { 1 + usize::from(is_wide(ch)) }).sum()
 }
 
 /// What the operating system said, without the number.

@@ -17,6 +17,8 @@ mod printer;
 mod query_text;
 mod reach;
 mod render;
+#[cfg(test)]
+mod sample;
 mod text;
 mod usage;
 mod waiting;

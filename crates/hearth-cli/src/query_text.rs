@@ -6,8 +6,9 @@
 
 use crate::args::FileKind;
 use crate::args::find::QueryArgs;
+use hearth_protocol::params::{DupesParams, FindParams, StatsParams};
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Component, Path, PathBuf};
 
 /// The query text of a command.
@@ -25,6 +26,48 @@ pub(crate) fn query_text(args: &QueryArgs, cwd: &Path) -> Vec<u8> {
         query.extend_from_slice(&filter);
     }
     query
+}
+
+/// Parameters of a question that has a query.
+pub(crate) trait Asking {
+    /// Query text of any bytes.
+    fn query(&mut self, query: Vec<u8>);
+    /// Folder that relative paths in the query start from.
+    fn cwd(&mut self, folder: Vec<u8>);
+    /// One more folder to ask below.
+    fn within(&mut self, folder: Vec<u8>);
+}
+
+macro_rules! asking {
+    ($($params:ident)*) => {$(
+        impl Asking for $params {
+            fn query(&mut self, query: Vec<u8>) {
+                self.set_query(query);
+            }
+
+            fn cwd(&mut self, folder: Vec<u8>) {
+                self.set_cwd(folder);
+            }
+
+            fn within(&mut self, folder: Vec<u8>) {
+                self.add_within(folder);
+            }
+        }
+    )*};
+}
+
+asking! { FindParams StatsParams DupesParams }
+
+/// The same parameters with a query text, the folder it is asked from and the folders of `--in`.
+pub(crate) fn asking<P: Asking>(mut params: P, query: &[u8], args: &QueryArgs, cwd: &Path) -> P {
+    if !query.is_empty() {
+        params.query(query.to_vec());
+    }
+    params.cwd(cwd.as_os_str().as_bytes().to_vec());
+    for folder in &args.within {
+        params.within(absolute(folder, cwd).into_os_string().into_vec());
+    }
+    params
 }
 
 /// A folder given on the command line, absolute and free of symbolic links: the index knows files by

@@ -40,9 +40,14 @@ pub(crate) fn until_read(
     }
 }
 
-/// True while a first scan or a new one is under way, or has yet to begin.
+/// True while a first scan or a new one is under way, or has yet to begin. A source without a body that once
+/// had one was taken out of memory; nothing happens to it by itself.
 pub(crate) fn is_being_read(shard: &Shard) -> bool {
-    shard.scanning.is_some() || !matches!(shard.health.as_str(), "fresh" | "failed")
+    shard.scanning.is_some()
+        || match shard.health.as_str() {
+            "empty" => shard.loads_total == 0,
+            health => matches!(health, "loading" | "rebuilding"),
+        }
 }
 
 /// An instant `timeout_ms` from now.
@@ -80,7 +85,9 @@ fn could_not_read(shard: &Shard) -> Stop {
     let why = shard.last_error.as_deref().unwrap_or("no reason was given");
     let error =
         RpcError::new(Code::BuildFailed, format!("cannot read {}: {why}", quote::visible(&shard.root.0)));
-    Failure::from(error.with("source", shard.name.as_str())).into()
+    let hint =
+        format!("`hearth refresh {}` tries again at once, `hearth status` shows the memory", shard.name);
+    Failure::from(error.with("source", shard.name.as_str())).hint(hint).into()
 }
 
 /// A request: asked once or several times.
@@ -183,30 +190,12 @@ pub(crate) fn how_far(shard: &Shard) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample;
     use hearth_protocol::answer::Scanning;
-    use hearth_protocol::{RootField, V1};
 
     fn shard(health: &str, scanning: bool) -> Shard {
-        Shard {
-            v: V1,
-            id: 1,
-            kind: "volume".into(),
-            root: RootField(b"/".to_vec()),
-            name: "root".into(),
-            health: health.into(),
-            generation: 1,
-            clock: String::new(),
-            age_ms: 0,
-            rows: 0,
-            resident_bytes: 0,
-            scanning: scanning.then_some(Scanning { entries: 3000, elapsed_ms: 1500 }),
-            last_scan: None,
-            last_query_ns: None,
-            queries_total: 0,
-            rebuilds_total: 0,
-            last_good_ns: None,
-            last_error: None,
-        }
+        let scanning = scanning.then_some(Scanning { entries: 3000, elapsed_ms: 1500 });
+        Shard { health: health.into(), scanning, loads_total: 0, ..sample::shard() }
     }
 
     #[test]
@@ -221,6 +210,13 @@ mod tests {
         ] {
             assert_eq!(is_being_read(&shard(health, scanning)), expect, "{health} {scanning}");
         }
+    }
+
+    #[test]
+    fn a_source_that_was_given_up_is_not_waited_for() {
+        let asleep = Shard { tier: "cold".into(), loads_total: 2, ..shard("empty", false) };
+        assert!(!is_being_read(&asleep));
+        assert!(is_being_read(&Shard { health: "loading".into(), ..asleep }));
     }
 
     #[test]

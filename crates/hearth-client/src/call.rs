@@ -7,14 +7,14 @@
 use crate::error::CallError;
 use crate::reader::FrameReader;
 use hearth_protocol::answer::{
-    Config, DuRow, DupeGroup, Hello, List, Refreshed, RequestProgress, ScanProgress, Source, StatsRow,
-    Status, Stopping, Subscribed, Summary,
+    Config, DuRow, DupeGroup, Freed, Hello, Kept, List, Refreshed, RequestProgress, ScanProgress, Source,
+    StatsRow, Status, Stopping, Subscribed, Summary, Transition,
 };
 use hearth_protocol::envelope::{Message, RowsParams, request_line};
 use hearth_protocol::limits::RAW_FRAME_MAX_BYTES;
 use hearth_protocol::params::{
-    AddParams, DuParams, DupesParams, FindParams, ForgetParams, HelloParams, NoParams, RefreshParams,
-    StatsParams, SubscribeParams, Topic,
+    AddParams, DuParams, DupesParams, FindParams, ForgetParams, HelloParams, NoParams, PreloadParams,
+    RefreshParams, SourcesParams, StatsParams, SubscribeParams, Topic,
 };
 use hearth_protocol::{Entry, Id, PROTOCOL, method};
 use serde::Serialize;
@@ -24,6 +24,7 @@ use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::process::Child;
+use std::time::{Duration, Instant};
 
 /// A connection to a daemon.
 #[derive(Debug)]
@@ -43,6 +44,8 @@ pub enum Event<'a> {
     Raw(&'a [u8]),
     /// A scan goes on (after [`Client::subscribe_progress`]).
     Scan(ScanProgress),
+    /// A shard moved (after [`Client::subscribe_transitions`]).
+    Transition(Transition),
     /// This request goes on.
     Request(RequestProgress),
     /// A notification this client does not know.
@@ -104,7 +107,7 @@ impl Client {
             Event::Rows(rows) => handler.entries(read_rows(rows)?),
             Event::Raw(bytes) => handler.raw(bytes),
             Event::Scan(progress) => handler.scan_progress(&progress),
-            Event::Request(_) | Event::Other { .. } => Ok(()),
+            Event::Transition(_) | Event::Request(_) | Event::Other { .. } => Ok(()),
         })
     }
 
@@ -145,8 +148,36 @@ impl Client {
     }
 
     /// `forget`: the source that was forgotten.
-    pub fn forget(&mut self, params: &ForgetParams) -> Result<Source, CallError> {
+    pub fn forget(&mut self, params: &ForgetParams) -> Result<Freed, CallError> {
         self.call(method::FORGET, params)
+    }
+
+    /// `preload`: the sources, once they are in memory; scan progress, if subscribed to, goes to `on`.
+    pub fn preload(
+        &mut self,
+        params: &PreloadParams,
+        on: &mut dyn FnMut(&ScanProgress) -> io::Result<()>,
+    ) -> Result<Vec<Kept>, CallError> {
+        self.keep(method::PRELOAD, params, on)
+    }
+
+    /// `pin`: as [`Client::preload`].
+    pub fn pin(
+        &mut self,
+        params: &SourcesParams,
+        on: &mut dyn FnMut(&ScanProgress) -> io::Result<()>,
+    ) -> Result<Vec<Kept>, CallError> {
+        self.keep(method::PIN, params, on)
+    }
+
+    /// `unpin`: the sources whose pins ended.
+    pub fn unpin(&mut self, params: &SourcesParams) -> Result<Vec<Source>, CallError> {
+        self.call::<_, List>(method::UNPIN, params).map(|list| list.sources)
+    }
+
+    /// `hibernate`: the sources that went out of memory.
+    pub fn hibernate(&mut self, params: &SourcesParams) -> Result<Vec<Freed>, CallError> {
+        self.call::<_, List<Freed>>(method::HIBERNATE, params).map(|list| list.sources)
     }
 
     /// `list`.
@@ -171,8 +202,12 @@ impl Client {
 
     /// `subscribe` to scan progress, which then arrives during other requests.
     pub fn subscribe_progress(&mut self) -> Result<(), CallError> {
-        let params = SubscribeParams { topics: vec![Topic::Progress] };
-        self.call::<_, Subscribed>(method::SUBSCRIBE, &params).map(|_| ())
+        self.subscribe(Topic::Progress)
+    }
+
+    /// `subscribe` to the moves of shards, which then arrive during other requests and between them.
+    pub fn subscribe_transitions(&mut self) -> Result<(), CallError> {
+        self.subscribe(Topic::Transitions)
     }
 
     /// Blocks until the next `progress` notification of a subscription.
@@ -189,6 +224,28 @@ impl Client {
                 return Ok(progress);
             }
         }
+    }
+
+    /// The next `transition` notification of a subscription; `None` if there was none in this time.
+    pub fn next_transition(&mut self, timeout: Duration) -> Result<Option<Transition>, CallError> {
+        let deadline = Instant::now() + timeout;
+        let outcome = loop {
+            let mut seen = None;
+            let left = deadline.saturating_duration_since(Instant::now());
+            let step = self.step_within(left, &mut |event| {
+                if let Event::Transition(transition) = event {
+                    seen = Some(transition);
+                }
+                Ok(())
+            });
+            match step {
+                Ok(true) if seen.is_none() => {}
+                Ok(_) => break Ok(seen),
+                Err(error) => break Err(error),
+            }
+        };
+        self.stream.set_read_timeout(None).map_err(CallError::Lost)?;
+        outcome
     }
 
     /// `shutdown`: asks the daemon to end, and returns when it closed the connection.
@@ -241,6 +298,24 @@ impl Client {
         Ok((all, summary))
     }
 
+    fn keep<P: Serialize>(
+        &mut self,
+        method: &str,
+        params: &P,
+        on: &mut dyn FnMut(&ScanProgress) -> io::Result<()>,
+    ) -> Result<Vec<Kept>, CallError> {
+        let kept: List<Kept> = self.call_with(method, params, &mut |event| match event {
+            Event::Scan(progress) => on(&progress),
+            _ => Ok(()),
+        })?;
+        Ok(kept.sources)
+    }
+
+    fn subscribe(&mut self, topic: Topic) -> Result<(), CallError> {
+        let params = SubscribeParams { topics: vec![topic] };
+        self.call::<_, Subscribed>(method::SUBSCRIBE, &params).map(|_| ())
+    }
+
     fn send<P: Serialize>(&mut self, method: &str, params: &P) -> Result<Id, CallError> {
         let id = Id::Number(self.next_id);
         self.next_id += 1;
@@ -287,6 +362,23 @@ impl Client {
         Ok(None)
     }
 
+    /// As [`Client::step`] without a request; false if no message was complete in this time. What has come
+    /// of one is kept for the next call.
+    fn step_within(
+        &mut self,
+        timeout: Duration,
+        on: &mut dyn FnMut(Event<'_>) -> io::Result<()>,
+    ) -> Result<bool, CallError> {
+        // The system takes a timeout of zero for none at all.
+        let timeout = timeout.max(Duration::from_micros(1));
+        self.stream.set_read_timeout(Some(timeout)).map_err(CallError::Lost)?;
+        match self.step(None, on) {
+            Ok(_) => Ok(true),
+            Err(CallError::Lost(error)) if is_timeout(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     fn close(&mut self) {
         // Nothing more can be done about a connection that is being given up.
         let _ = self.stream.shutdown(Shutdown::Both);
@@ -319,11 +411,16 @@ fn dispatch(
             _ => return Err(CallError::Protocol("the daemon sent rows without rows".to_owned())),
         },
         method::PROGRESS => Event::Scan(read(params)?),
+        method::TRANSITION => Event::Transition(read(params)?),
         method::REQUEST_PROGRESS => Event::Request(read(params)?),
         _ => Event::Other { method, params },
     };
     on(event).map_err(CallError::Receiver)?;
     Ok(None)
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
 fn read<'a, T: serde::Deserialize<'a>>(params: &'a RawValue) -> Result<T, CallError> {
@@ -332,4 +429,46 @@ fn read<'a, T: serde::Deserialize<'a>>(params: &'a RawValue) -> Result<T, CallEr
 
 fn read_rows<T: DeserializeOwned>(rows: &RawValue) -> io::Result<Vec<T>> {
     serde_json::from_str(rows.get()).map_err(io::Error::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(20);
+
+    fn connected() -> (Client, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        (Client::new(ours, None).unwrap(), theirs)
+    }
+
+    fn line(sequence: u64) -> Vec<u8> {
+        let params = format!(
+            r#"{{"sequence":{sequence},"at_ns":1,"id":1,"source":"a","axis":"tier","from":"warm","to":"parked","reason":"idle","bytes":7,"generation":2}}"#
+        );
+        format!("{{\"jsonrpc\":\"2.0\",\"method\":\"transition\",\"params\":{params}}}\n").into_bytes()
+    }
+
+    #[test]
+    fn waiting_for_a_transition_ends_in_time_and_loses_nothing() {
+        let (mut client, mut daemon) = connected();
+        assert!(client.next_transition(SHORT).unwrap().is_none());
+        let (first, second) = (line(1), line(2));
+        let (head, tail) = first.split_at(30);
+        daemon.write_all(head).unwrap();
+        assert!(client.next_transition(SHORT).unwrap().is_none(), "half a message is none");
+        daemon.write_all(&[tail, &second].concat()).unwrap();
+        let mut next = || client.next_transition(SHORT).unwrap().map(|transition| transition.sequence);
+        assert_eq!((next(), next(), next()), (Some(1), Some(2), None));
+    }
+
+    #[test]
+    fn other_notifications_do_not_prolong_the_wait() {
+        let (mut client, mut daemon) = connected();
+        let other = b"{\"jsonrpc\":\"2.0\",\"method\":\"other\",\"params\":{}}\n";
+        daemon.write_all(&other.repeat(50)).unwrap();
+        assert!(client.next_transition(SHORT).unwrap().is_none());
+        drop(daemon);
+        assert!(matches!(client.next_transition(SHORT), Err(CallError::Lost(_))));
+    }
 }

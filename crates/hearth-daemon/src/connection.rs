@@ -5,9 +5,12 @@
 
 use crate::outgoing::Outgoing;
 use crate::ticket::{Progressing, Ticket};
+use crate::transitions::Transitions;
 use hearth_core::limits::REQUESTS_PER_CONNECTION;
 use hearth_protocol::envelope::error_line;
+use hearth_protocol::params::Topic;
 use hearth_protocol::{Code, Id, RpcError};
+use hearth_service::Service;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,19 +18,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// One client.
-#[derive(Debug)]
 pub(crate) struct Connection {
     /// What it is sent.
     pub(crate) outgoing: Outgoing,
     requests: Mutex<HashMap<Id, Arc<Progressing>>>,
-    subscribed: AtomicBool,
+    progress: AtomicBool,
+    transitions: Transitions,
 }
 
 impl Connection {
     /// A connection over a non-blocking socket.
     pub(crate) fn new(socket: OwnedFd) -> Arc<Self> {
         let outgoing = Outgoing::new(socket);
-        Arc::new(Connection { outgoing, requests: Mutex::default(), subscribed: AtomicBool::new(false) })
+        let (requests, progress) = (Mutex::default(), AtomicBool::new(false));
+        Arc::new(Connection { outgoing, requests, progress, transitions: Transitions::default() })
     }
 
     /// Registers a request; an id that is in use is refused.
@@ -96,15 +100,34 @@ impl Connection {
         self.running() < REQUESTS_PER_CONNECTION
     }
 
-    /// Whether scan progress is sent.
-    pub(crate) fn is_subscribed(&self) -> bool {
-        self.subscribed.load(Ordering::Acquire)
+    /// Topics that the client hears of, in the order of `hello`'s capabilities.
+    pub(crate) fn topics(&self) -> Vec<Topic> {
+        let progress = self.hears_progress().then_some(Topic::Progress);
+        progress.into_iter().chain(self.transitions.are_wanted().then_some(Topic::Transitions)).collect()
     }
 
-    /// Begins or ends the sending of scan progress.
-    pub(crate) fn subscribe(&self, wanted: bool) {
-        self.subscribed.store(wanted, Ordering::Release);
+    /// Whether scan progress is sent.
+    pub(crate) fn hears_progress(&self) -> bool {
+        self.progress.load(Ordering::Acquire)
+    }
+
+    /// True if anything is sent that was not asked for by a request.
+    pub(crate) fn is_subscribed(&self) -> bool {
+        self.hears_progress() || self.transitions.are_wanted()
+    }
+
+    /// Begins to send what happens from now on, or ends it.
+    pub(crate) fn subscribe(&self, service: &Service, topic: Topic, wanted: bool) {
+        match topic {
+            Topic::Progress => self.progress.store(wanted, Ordering::Release),
+            Topic::Transitions => self.transitions.set(wanted.then(|| service.transitions())),
+        }
         self.outgoing.wake();
+    }
+
+    /// Sends the moves of shards since the last look, if the client wants them.
+    pub(crate) fn report_transitions(&self) {
+        self.transitions.report(&self.outgoing);
     }
 
     fn locked(&self) -> MutexGuard<'_, HashMap<Id, Arc<Progressing>>> {

@@ -20,6 +20,7 @@ mod run;
 mod server;
 mod session;
 mod ticket;
+mod transitions;
 
 use std::process::ExitCode;
 

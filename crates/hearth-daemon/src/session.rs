@@ -200,7 +200,8 @@ impl Session {
         self.check_hung_up()?;
         self.check_stall()?;
         self.connection.answer_given_up();
-        if self.connection.is_subscribed() {
+        self.connection.report_transitions();
+        if self.connection.hears_progress() {
             self.scans.report(&self.server.service.status(), &self.connection.outgoing);
         }
         Ok(())

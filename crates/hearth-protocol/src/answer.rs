@@ -3,9 +3,12 @@
 //! Every object of an answer has `"v": 1` and `"type"`, so that it is a line of the command line's
 //! `--json` as it stands. Readers ignore fields they do not know.
 
+mod status;
+
 use crate::bytes::{KeyField, PathField, RootField, V1};
 use crate::envelope::Id;
 use serde::{Deserialize, Serialize};
+pub use status::{Daemon, LastScan, Scanning, Shard, Status};
 
 /// Result of `hello`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -199,7 +202,7 @@ pub struct DupesTotal {
     pub unreadable: u64,
 }
 
-/// A registered source: result of `add` and `forget`, row of `list`.
+/// A registered source: result of `add`, row of `list` and `unpin`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename = "source")]
 pub struct Source {
@@ -216,135 +219,36 @@ pub struct Source {
     pub root: RootField,
 }
 
-/// Result of `list`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct List {
-    /// Sources in the order of their ids.
-    pub sources: Vec<Source>,
-}
-
-/// Result of `status`.
+/// A source that an operator brought into memory: row of `preload` and `pin`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Status {
-    /// The process.
-    pub daemon: Daemon,
-    /// One per source.
-    pub shards: Vec<Shard>,
-}
-
-/// The process.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename = "daemon")]
-pub struct Daemon {
-    /// Always 1.
-    pub v: V1,
-    /// Process id.
-    pub pid: u32,
-    /// Version of the daemon.
-    pub version: String,
-    /// Seconds since the start.
-    pub uptime_s: u64,
-    /// Heap bytes of all bodies.
-    pub resident_bytes: u64,
-    /// Memory of the process as the kernel counts it, if it could be read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rss_bytes: Option<u64>,
-    /// Bytes the allocator has handed out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub allocated_bytes: Option<u64>,
-    /// Bytes the allocator holds in physical memory.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub allocator_resident_bytes: Option<u64>,
-    /// Queries answered.
-    pub queries_total: u64,
-    /// Requests received.
-    pub requests_total: u64,
-    /// Open connections.
-    pub connections: u64,
-    /// Interactive requests that wait for a thread.
-    pub interactive_waiting: u64,
-    /// Bulk requests that wait for a thread.
-    pub bulk_waiting: u64,
-}
-
-/// State of one source.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename = "shard")]
-pub struct Shard {
-    /// Always 1.
-    pub v: V1,
-    /// Number of the source.
-    pub id: u64,
-    /// `volume`.
-    pub kind: String,
-    /// Absolute root.
+pub struct Kept {
+    /// The source.
     #[serde(flatten)]
-    pub root: RootField,
-    /// Name of the source.
-    pub name: String,
-    /// `empty`, `loading`, `fresh`, `rebuilding`, `failed`.
-    pub health: String,
-    /// Generation of the published body; 0 = none.
-    pub generation: u64,
-    /// Opaque clock of the body.
-    pub clock: String,
-    /// Age of the body, milliseconds.
-    pub age_ms: u64,
-    /// Entries in the body.
-    pub rows: u64,
-    /// Heap bytes of the body.
+    pub source: Source,
+    /// Heap bytes of its body and digest.
     pub resident_bytes: u64,
-    /// The running scan.
+    /// Whether it is pinned.
+    pub pinned: bool,
+    /// When its pin ends, nanoseconds since 1970 UTC; absent if it does not end by itself, or there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scanning: Option<Scanning>,
-    /// The last finished scan.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_scan: Option<LastScan>,
-    /// When a query last read it, nanoseconds since 1970 UTC.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_query_ns: Option<i64>,
-    /// Queries that read it.
-    pub queries_total: u64,
-    /// Times its body was built anew.
-    pub rebuilds_total: u64,
-    /// When the last good body was published, nanoseconds since 1970 UTC.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_good_ns: Option<i64>,
-    /// Last error, if the last attempt failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_error: Option<String>,
+    pub pin_expires_ns: Option<i64>,
 }
 
-/// A running scan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Scanning {
-    /// Entries seen.
-    pub entries: u64,
-    /// Milliseconds since it began.
-    pub elapsed_ms: u64,
-}
-
-/// A finished scan.
+/// A source that went out of memory: row of `hibernate`, result of `forget`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LastScan {
-    /// Entries found.
-    pub entries: u64,
-    /// Milliseconds of the walk.
-    pub scan_ms: u64,
-    /// Milliseconds of building the index.
-    pub build_ms: u64,
-    /// Directories or entries that permissions kept closed.
-    pub denied: u64,
-    /// Entries that vanished while being read.
-    pub vanished: u64,
-    /// Other errors.
-    pub failed: u64,
-    /// The first few problems.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub samples: Vec<String>,
-    /// Mounts and folders left out.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub skipped: Vec<String>,
+pub struct Freed {
+    /// The source.
+    #[serde(flatten)]
+    pub source: Source,
+    /// Heap bytes of its body and digest; queries that hold the body keep it until they end.
+    pub freed_bytes: u64,
+}
+
+/// Result of `list` and `unpin`; with other rows, of `preload`, `pin` and `hibernate`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct List<Row = Source> {
+    /// Sources in the order of their ids.
+    pub sources: Vec<Row>,
 }
 
 /// Result of `refresh`.
@@ -412,6 +316,32 @@ pub struct ScanProgress {
     pub done: bool,
 }
 
+/// Notification `transition`: a shard moved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transition {
+    /// Number of the event, one more than the one before: a gap means that events were lost.
+    pub sequence: u64,
+    /// When, nanoseconds since 1970 UTC.
+    pub at_ns: i64,
+    /// Number of the source.
+    pub id: u64,
+    /// The source.
+    pub source: String,
+    /// What moved: `tier` or `health`.
+    pub axis: String,
+    /// Word of the state it was in.
+    pub from: String,
+    /// Word of the state it is in.
+    pub to: String,
+    /// `load`, `promote`, `publish`, `refresh`, `idle`, `budget`, `pressure`, `preload`, `pin-expired`,
+    /// `hibernate`, `forget`, `failed`, `recovered`.
+    pub reason: String,
+    /// Heap bytes of body and digest in memory after it.
+    pub bytes: u64,
+    /// Generation after it.
+    pub generation: u64,
+}
+
 /// Notification `request_progress`: a request goes on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestProgress {
@@ -424,4 +354,64 @@ pub struct RequestProgress {
     pub total: Option<u64>,
     /// What is counted.
     pub unit: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde::de::DeserializeOwned;
+
+    fn source(name: &str, root: Vec<u8>) -> Source {
+        Source { v: V1, id: 3, name: name.into(), kind: "volume".into(), root: RootField(root) }
+    }
+
+    fn survives<T: Serialize + DeserializeOwned>(answer: &T) -> T {
+        serde_json::from_str(&serde_json::to_string(answer).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn rows_about_sources_are_source_objects() {
+        let freed = Freed { source: source("a", b"/a".to_vec()), freed_bytes: 7 };
+        let expect =
+            r#"{"type":"source","v":1,"id":3,"name":"a","kind":"volume","root":"/a","freed_bytes":7}"#;
+        assert_eq!(serde_json::to_string(&freed).unwrap(), expect);
+        let kept = Kept { source: freed.source, resident_bytes: 9, pinned: false, pin_expires_ns: None };
+        let text = serde_json::to_string(&List { sources: vec![kept] }).unwrap();
+        assert!(text.ends_with(r#""resident_bytes":9,"pinned":false}]}"#), "{text}");
+    }
+
+    proptest! {
+        #[test]
+        fn operators_answers_survive_the_wire(
+            name in ".{1,8}",
+            root in proptest::collection::vec(any::<u8>(), 0..12),
+            bytes: u64,
+            pinned: bool,
+            pin_expires_ns: Option<i64>,
+        ) {
+            let source = source(&name, root);
+            let freed = List { sources: vec![Freed { source: source.clone(), freed_bytes: bytes }] };
+            prop_assert_eq!(survives(&freed), freed);
+            let kept = Kept { source, resident_bytes: bytes, pinned, pin_expires_ns };
+            prop_assert_eq!(survives(&kept), kept);
+        }
+
+        #[test]
+        fn transitions_survive_the_wire(source in ".{0,8}", sequence: u64, at_ns: i64, bytes: u64) {
+            let transition = Transition {
+                sequence,
+                at_ns,
+                id: 1,
+                source,
+                axis: "tier".into(),
+                from: "warm".into(),
+                to: "parked".into(),
+                reason: "idle".into(),
+                bytes,
+                generation: 4,
+            };
+            prop_assert_eq!(survives(&transition), transition);
+        }
+    }
 }

@@ -3,14 +3,20 @@
 //! Only the daemon compiles this. Parameters are checked against the limits of the wire; what they
 //! mean is the service's business, and its errors become the codes of the contract here.
 
+mod errors;
+mod status;
+
 use crate::answer;
 use crate::bytes::{KeyField, PathField, RootField, V1};
 use crate::columns::Column;
-use crate::error::{Code, RpcError};
-use crate::limits::{DU_DEPTH, REPORT_ROWS, WITHIN_PATHS};
-use crate::params::{DuBy, DuParams, DupesParams, Encoding, FindParams, StatsBy, StatsParams};
-use hearth_service::{Explain, ExplainStep, ServiceError, api};
-use serde_json::{Value, json};
+use crate::error::RpcError;
+use crate::limits::{DU_DEPTH, PIN_MINUTES, REPORT_ROWS, SOURCES, WITHIN_PATHS};
+use crate::params::{
+    DuBy, DuParams, DupesParams, Encoding, FindParams, PreloadParams, SourcesParams, StatsBy, StatsParams,
+};
+use hearth_service::{Explain, ExplainStep, api};
+pub use status::pressure;
+use std::time::Duration;
 
 impl FindParams {
     /// The typed request.
@@ -73,6 +79,30 @@ impl DupesParams {
             limit: report_rows(self.limit)?,
         })
     }
+}
+
+impl PreloadParams {
+    /// Names or roots of the sources, and for how long they are pinned.
+    pub fn to_request(&self) -> Result<(Vec<Vec<u8>>, Option<Duration>), RpcError> {
+        if let Some(asked) = self.pin_minutes.filter(|asked| !(1..=PIN_MINUTES).contains(asked)) {
+            let message = format!("`pin_minutes` is {asked}; possible are 1 to {PIN_MINUTES}");
+            return Err(RpcError::invalid_params(message).hint("`pin` keeps a source until it is unpinned"));
+        }
+        let pin = self.pin_minutes.map(|minutes| Duration::from_secs(minutes * 60));
+        Ok((sources(self.sources_bytes())?, pin))
+    }
+}
+
+impl SourcesParams {
+    /// Names or roots of the sources.
+    pub fn to_request(&self) -> Result<Vec<Vec<u8>>, RpcError> {
+        sources(self.sources_bytes())
+    }
+}
+
+fn sources(names: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, RpcError> {
+    at_most("the number of `sources`", names.len() as u64, SOURCES as u64)?;
+    Ok(names)
 }
 
 fn within(folders: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, RpcError> {
@@ -233,48 +263,6 @@ impl From<api::SourceInfo> for answer::Source {
     }
 }
 
-impl From<api::ShardStatus> for answer::Shard {
-    fn from(shard: api::ShardStatus) -> Self {
-        answer::Shard {
-            v: V1,
-            id: shard.source.id,
-            kind: shard.source.kind.to_owned(),
-            root: RootField(shard.source.root),
-            name: shard.source.name,
-            health: shard.health.as_str().to_owned(),
-            generation: shard.generation,
-            clock: shard.clock,
-            age_ms: shard.age_ms,
-            rows: shard.rows,
-            resident_bytes: shard.resident_bytes,
-            scanning: shard.scanning.map(scanning),
-            last_scan: shard.last_scan.map(last_scan),
-            last_query_ns: shard.last_query_ns,
-            queries_total: shard.queries_total,
-            rebuilds_total: shard.rebuilds_total,
-            last_good_ns: shard.last_good_ns,
-            last_error: shard.last_error,
-        }
-    }
-}
-
-fn scanning(scan: api::ScanProgress) -> answer::Scanning {
-    answer::Scanning { entries: scan.entries, elapsed_ms: scan.elapsed_ms }
-}
-
-fn last_scan(scan: api::ScanOutcome) -> answer::LastScan {
-    answer::LastScan {
-        entries: scan.entries,
-        scan_ms: scan.scan_ms,
-        build_ms: scan.build_ms,
-        denied: scan.denied,
-        vanished: scan.vanished,
-        failed: scan.failed,
-        samples: scan.samples,
-        skipped: scan.skipped,
-    }
-}
-
 /// The shape of an entry's rows depends on folder totals only if one of these is asked for.
 pub const TREE_COLUMNS: crate::Columns = crate::Columns::NONE
     .with(Column::Children)
@@ -282,73 +270,10 @@ pub const TREE_COLUMNS: crate::Columns = crate::Columns::NONE
     .with(Column::TreeSize)
     .with(Column::TreeAllocated);
 
-impl From<ServiceError> for RpcError {
-    fn from(error: ServiceError) -> Self {
-        let code = code_of(&error);
-        let mut rpc = RpcError::new(code, error.to_string());
-        rpc.hint = error.hint();
-        match error {
-            ServiceError::BadQuery { position, expected, .. } => {
-                rpc.with("position", position).with("expected", expected)
-            }
-            ServiceError::BadRequest { field, .. } => rpc.with("field", field),
-            ServiceError::UnknownSource { wanted, known, nearest } => {
-                let known: Vec<Value> = known.iter().map(|root| json_path(root)).collect();
-                rpc.with("asked", json_path(&wanted)).with("known", known).with("nearest", nearest)
-            }
-            ServiceError::NotFound { path, source_name, .. } => {
-                rpc.with("path", json_path(&path)).with("source", source_name)
-            }
-            ServiceError::NotReady { source_name, entries, retry_after_ms } => {
-                let rpc = rpc.with("source", source_name).with("entries", entries);
-                rpc.with("retry_after_ms", retry_after_ms)
-            }
-            ServiceError::BuildFailed { source_name, reason, retry_in_ms } => {
-                rpc.with("source", source_name).with("reason", reason).with("retry_in_ms", retry_in_ms)
-            }
-            ServiceError::GenerationMoved { source_name, generation } => {
-                rpc.with("source", source_name).with("generation", generation)
-            }
-            ServiceError::Overlaps { by, by_root, .. } => {
-                rpc.with("source", by).with("root", json_path(&by_root))
-            }
-            ServiceError::PermissionDenied { path } | ServiceError::Io { path, .. } => {
-                use std::os::unix::ffi::OsStrExt;
-                rpc.with("path", json_path(path.as_os_str().as_bytes()))
-            }
-            _ => rpc,
-        }
-    }
-}
-
-fn code_of(error: &ServiceError) -> Code {
-    match error {
-        ServiceError::BadQuery { .. } => Code::BadQuery,
-        ServiceError::BadRequest { .. } | ServiceError::Overlaps { .. } | ServiceError::NotFound { .. } => {
-            Code::InvalidParams
-        }
-        ServiceError::UnknownSource { .. } => Code::UnknownSource,
-        ServiceError::NotReady { .. } => Code::NotReady,
-        ServiceError::BuildFailed { .. } => Code::BuildFailed,
-        ServiceError::GenerationMoved { .. } => Code::GenerationMoved,
-        ServiceError::PermissionDenied { .. } => Code::PermissionDenied,
-        ServiceError::Cancelled | ServiceError::ShuttingDown => Code::Cancelled,
-        ServiceError::TimedOut => Code::TimedOut,
-        ServiceError::Config(_) | ServiceError::Io { .. } => Code::Internal,
-    }
-}
-
-/// A path inside error data: text, or an object with its base64.
-fn json_path(path: &[u8]) -> Value {
-    match std::str::from_utf8(path) {
-        Ok(text) => Value::from(text),
-        Err(_) => json!(PathField(path.to_vec())),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Code;
 
     #[test]
     fn limits_of_the_wire_are_enforced_by_name() {
@@ -365,18 +290,20 @@ mod tests {
     }
 
     #[test]
-    fn errors_keep_what_a_caller_can_act_on() {
-        let error =
-            ServiceError::BadQuery { position: 4, expected: "a size".into(), message: "no size".into() };
-        let rpc = RpcError::from(error);
-        assert!(rpc.is(Code::BadQuery));
-        assert_eq!((&rpc.data["position"], &rpc.data["expected"]), (&json!(4), &json!("a size")));
-        let error = ServiceError::UnknownSource {
-            wanted: b"/\xff".to_vec(),
-            known: vec![b"/a".to_vec()],
-            nearest: None,
-        };
-        let rpc = RpcError::from(error);
-        assert_eq!((&rpc.data["asked"], &rpc.data["known"]), (&json!({"path_b64": "L/8="}), &json!(["/a"])));
+    fn operators_requests_have_limits() {
+        let preload = |pin_minutes| PreloadParams { pin_minutes, ..Default::default() }.to_request();
+        for bad in [0, PIN_MINUTES + 1, u64::MAX] {
+            assert!(preload(Some(bad)).unwrap_err().message.contains("`pin_minutes`"), "{bad}");
+        }
+        let year = Duration::from_secs(PIN_MINUTES * 60);
+        assert_eq!(preload(Some(PIN_MINUTES)).unwrap(), (Vec::new(), Some(year)));
+        assert_eq!(preload(None).unwrap(), (Vec::new(), None));
+        let mut params = SourcesParams::default();
+        for _ in 0..SOURCES {
+            params.add_source(b"a".to_vec());
+        }
+        assert_eq!(params.to_request().unwrap().len(), SOURCES);
+        params.add_source(b"\xff".to_vec());
+        assert!(params.to_request().unwrap_err().is(Code::InvalidParams));
     }
 }

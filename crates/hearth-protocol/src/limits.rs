@@ -17,6 +17,10 @@ pub const ID_BYTES: usize = 256;
 pub const INTERACTIVE_ROWS: u64 = 10_000;
 /// Most folders in one `in` list.
 pub const WITHIN_PATHS: usize = 1024;
+/// Most sources that one request names.
+pub const SOURCES: usize = 1024;
+/// Longest pin that ends by itself, minutes: a year.
+pub const PIN_MINUTES: u64 = 365 * 24 * 60;
 /// Most rows of one `du`, `stats` or `dupes` answer.
 pub const REPORT_ROWS: u64 = 1_000_000;
 /// Deepest level of one `du` answer.

@@ -1,4 +1,7 @@
 //! Names of methods and notifications.
+//!
+//! Methods mirror the commands of the command line. `docs/protocol.md` has a row for each name here, which
+//! a test sees to.
 
 /// Handshake: protocol version, limits, capabilities.
 pub const HELLO: &str = "hello";
@@ -18,6 +21,14 @@ pub const FORGET: &str = "forget";
 pub const LIST: &str = "list";
 /// State of the daemon and its sources.
 pub const STATUS: &str = "status";
+/// Bring sources into memory.
+pub const PRELOAD: &str = "preload";
+/// Bring sources into memory and keep them there.
+pub const PIN: &str = "pin";
+/// End pins.
+pub const UNPIN: &str = "unpin";
+/// Take sources out of memory.
+pub const HIBERNATE: &str = "hibernate";
 /// Scan sources anew.
 pub const REFRESH: &str = "refresh";
 /// Effective configuration.
@@ -32,7 +43,7 @@ pub const UNSUBSCRIBE: &str = "unsubscribe";
 pub const SHUTDOWN: &str = "shutdown";
 
 /// Every method, in the order of `hello`'s capabilities.
-pub const ALL: [&str; 15] = [
+pub const ALL: [&str; 19] = [
     HELLO,
     FIND,
     DU,
@@ -42,6 +53,10 @@ pub const ALL: [&str; 15] = [
     FORGET,
     LIST,
     STATUS,
+    PRELOAD,
+    PIN,
+    UNPIN,
+    HIBERNATE,
     REFRESH,
     CONFIG,
     CANCEL,
@@ -54,5 +69,7 @@ pub const ALL: [&str; 15] = [
 pub const ROWS: &str = "rows";
 /// Notification: a scan goes on ([`crate::answer::ScanProgress`]), for subscribers.
 pub const PROGRESS: &str = "progress";
+/// Notification: a shard moved ([`crate::answer::Transition`]), for subscribers.
+pub const TRANSITION: &str = "transition";
 /// Notification: a request goes on ([`crate::answer::RequestProgress`]), for who asked it.
 pub const REQUEST_PROGRESS: &str = "request_progress";

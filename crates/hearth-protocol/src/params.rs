@@ -318,58 +318,6 @@ impl Default for DupesParams {
     }
 }
 
-/// Kind of a source to register.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SourceKind {
-    /// A mounted file system or a subtree of one.
-    Volume,
-}
-
-/// `add`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AddParams {
-    /// Root of the source.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub path: Option<String>,
-    /// The same, not UTF-8.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub path_b64: Option<B64>,
-    /// Name of the source; absent = chosen.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Kind of source; absent = chosen by what is there.
-    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
-    pub kind: Option<SourceKind>,
-    /// Reply only when the first scan is over.
-    #[serde(skip_serializing_if = "is_default")]
-    pub wait: bool,
-    /// Most time the request may take, milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub timeout_ms: Option<u64>,
-}
-
-/// `forget`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ForgetParams {
-    /// Name or root of the source.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub source: Option<String>,
-    /// The same, not UTF-8.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub source_b64: Option<B64>,
-}
-
-/// `refresh`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RefreshParams {
-    /// Names of sources; empty = all.
-    pub sources: Vec<String>,
-}
-
 /// `cancel`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -384,6 +332,8 @@ pub struct CancelParams {
 pub enum Topic {
     /// Scans under way.
     Progress,
+    /// Moves of shards.
+    Transitions,
 }
 
 /// `subscribe`, `unsubscribe`.
@@ -443,9 +393,11 @@ twin_access! { DupesParams:
     set_cwd, cwd_bytes, cwd, cwd_b64, "cwd";
 }
 twin_access! { DuParams: set_path, path_bytes, path, path_b64, "path"; }
-twin_access! { AddParams: set_path, path_bytes, path, path_b64, "path"; }
-twin_access! { ForgetParams: set_source, source_bytes, source, source_b64, "source"; }
 within_access! { FindParams StatsParams DupesParams }
+
+mod sources;
+
+pub use sources::{AddParams, ForgetParams, PreloadParams, RefreshParams, SourceKind, SourcesParams};
 
 #[cfg(test)]
 mod tests {

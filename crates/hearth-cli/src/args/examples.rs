@@ -63,7 +63,8 @@ Examples:
 pub(crate) const FORGET: &str = "\
 Examples:
   hearth forget docs                by name
-  hearth forget /srv                by root";
+  hearth forget /srv                by root
+  hearth forget --force docs        also while it is in memory";
 
 pub(crate) const LIST: &str = "\
 Examples:
@@ -74,7 +75,29 @@ pub(crate) const STATUS: &str = "\
 Examples:
   hearth status
   hearth status --watch             while sources are being read
-  hearth status --json";
+  hearth status --json
+  hearth status --watch --json | jq 'select(.type == \"daemon\") | .held_bytes'";
+
+pub(crate) const PRELOAD: &str = "\
+Examples:
+  hearth preload                    every source
+  hearth preload docs --pin-minutes 30
+                                    and keep it for half an hour";
+
+pub(crate) const PIN: &str = "\
+Examples:
+  hearth pin docs                   by name
+  hearth pin /srv ~/Documents       by root";
+
+pub(crate) const UNPIN: &str = "\
+Examples:
+  hearth unpin docs
+  hearth unpin                      every pin";
+
+pub(crate) const HIBERNATE: &str = "\
+Examples:
+  hearth hibernate                  all memory that is not pinned
+  hearth hibernate docs             one source";
 
 pub(crate) const REFRESH: &str = "\
 Examples:

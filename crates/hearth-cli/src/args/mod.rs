@@ -5,6 +5,7 @@
 
 pub(crate) mod examples;
 pub(crate) mod find;
+pub(crate) mod memory;
 pub(crate) mod operate;
 pub(crate) mod report;
 mod values;
@@ -37,6 +38,10 @@ pub(crate) enum Command {
     List(operate::ListArgs),
     Status(operate::StatusArgs),
     Refresh(operate::RefreshArgs),
+    Preload(memory::PreloadArgs),
+    Pin(memory::PinArgs),
+    Unpin(memory::UnpinArgs),
+    Hibernate(memory::HibernateArgs),
     Daemon(operate::DaemonArgs),
     Rpc(operate::RpcArgs),
     Config(operate::ConfigArgs),

@@ -46,12 +46,17 @@ pub(crate) enum SourceKind {
 }
 
 /// Stop indexing sources and drop what is known about them
+///
+/// A source that is in memory is refused unless it is forced.
 #[derive(Args, Debug)]
 #[command(after_help = examples::FORGET)]
 pub(crate) struct ForgetArgs {
     /// Names or roots of sources
     #[arg(value_name = "SOURCE", required = true)]
     pub(crate) sources: Vec<OsString>,
+    /// Also those that are in memory
+    #[arg(short = 'f', long)]
+    pub(crate) force: bool,
     /// JSON Lines
     #[arg(long)]
     pub(crate) json: bool,
@@ -73,7 +78,7 @@ pub(crate) struct StatusArgs {
     /// JSON Lines: a `daemon` object, then a `shard` object per source
     #[arg(long)]
     pub(crate) json: bool,
-    /// Show it again every second, until interrupted
+    /// Show it again every second and at every change, until interrupted
     #[arg(short = 'w', long)]
     pub(crate) watch: bool,
     #[command(flatten)]

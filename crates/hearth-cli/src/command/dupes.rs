@@ -10,7 +10,7 @@ use crate::console::Console;
 use crate::exit::{Done, Outcome};
 use crate::failure::Stop;
 use crate::notes::Notes;
-use crate::query_text::{absolute, query_text};
+use crate::query_text::{asking, query_text};
 use crate::reach::reach;
 use crate::render::colors::paint;
 use crate::text::{csv, quote, size};
@@ -19,7 +19,6 @@ use hearth_core::limits::REQUEST_TIMEOUT_MAX_MS;
 use hearth_protocol::answer::{DupeGroup, RequestProgress, Summary};
 use hearth_protocol::limits::REPORT_ROWS;
 use hearth_protocol::params::DupesParams;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
 
 /// Bold, for the heading of a group.
@@ -49,7 +48,7 @@ pub(crate) fn run(args: &DupesArgs, console: &mut Console) -> Outcome {
 }
 
 fn params(args: &DupesArgs, query: &[u8], cwd: &Path) -> DupesParams {
-    let mut params = DupesParams {
+    let params = DupesParams {
         min_size: args.min_size.0,
         read_budget: args.read_budget.map(|budget| budget.0),
         limit: args.limit.unwrap_or(REPORT_ROWS),
@@ -57,14 +56,7 @@ fn params(args: &DupesArgs, query: &[u8], cwd: &Path) -> DupesParams {
         timeout_ms: Some(args.reach.timeout.unwrap_or(REQUEST_TIMEOUT_MAX_MS)),
         ..DupesParams::default()
     };
-    if !query.is_empty() {
-        params.set_query(query.to_vec());
-    }
-    params.set_cwd(cwd.as_os_str().as_bytes().to_vec());
-    for folder in &args.query.within {
-        params.add_within(absolute(folder, cwd).into_os_string().into_vec());
-    }
-    params
+    asking(params, query, &args.query, cwd)
 }
 
 fn describe(progress: &RequestProgress) -> String {

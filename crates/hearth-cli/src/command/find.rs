@@ -11,7 +11,7 @@ use crate::console::Console;
 use crate::exit::{Done, Outcome};
 use crate::failure::{Failure, Stop};
 use crate::printer::Printer;
-use crate::query_text::{absolute, query_text};
+use crate::query_text::{asking, query_text};
 use crate::reach::reach;
 use crate::render::table::{Align, Table};
 use crate::render::{Form, Look, Row, RowWriter};
@@ -25,7 +25,7 @@ use hearth_protocol::params::{Encoding, FindParams};
 use serde_json::json;
 use std::ffi::OsStr;
 use std::io;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 /// Searches and prints.
@@ -83,7 +83,7 @@ fn form(args: &FormArgs) -> Result<Form, Stop> {
 }
 
 fn params(args: &FindArgs, writer: Option<&RowWriter>, query: &[u8], cwd: &Path) -> FindParams {
-    let mut params = FindParams {
+    let params = FindParams {
         sort: args.order.sort.clone().unwrap_or_default(),
         limit: args.order.limit,
         total: args.form.json || args.form.count,
@@ -100,14 +100,7 @@ fn params(args: &FindArgs, writer: Option<&RowWriter>, query: &[u8], cwd: &Path)
         },
         ..FindParams::default()
     };
-    if !query.is_empty() {
-        params.set_query(query.to_vec());
-    }
-    params.set_cwd(cwd.as_os_str().as_bytes().to_vec());
-    for folder in &args.query.within {
-        params.add_within(absolute(folder, cwd).into_os_string().into_vec());
-    }
-    params
+    asking(params, query, &args.query, cwd)
 }
 
 /// True if a source with this root holds one of the folders, or lies in one.

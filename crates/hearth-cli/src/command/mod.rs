@@ -9,6 +9,7 @@ mod daemon;
 mod du;
 mod dupes;
 mod find;
+mod memory;
 mod rpc;
 mod shell;
 mod sources;
@@ -36,6 +37,10 @@ pub(crate) fn run(command: &Command, console: &mut Console) -> Outcome {
         Command::List(args) => sources::list(args, console),
         Command::Refresh(args) => sources::refresh(args, console),
         Command::Status(args) => status::run(args, console),
+        Command::Preload(args) => memory::preload(args, console),
+        Command::Pin(args) => memory::pin(args, console),
+        Command::Unpin(args) => memory::unpin(args, console),
+        Command::Hibernate(args) => memory::hibernate(args, console),
         Command::Daemon(args) => daemon::run(args, console),
         Command::Rpc(args) => rpc::run(args, console),
         Command::Config(args) => config::run(args, console),
@@ -56,6 +61,10 @@ pub(crate) fn wants_json(command: &Command) -> bool {
         Command::List(args) => args.json,
         Command::Refresh(args) => args.json,
         Command::Status(args) => args.json,
+        Command::Preload(args) => args.json,
+        Command::Pin(args) => args.json,
+        Command::Unpin(args) => args.json,
+        Command::Hibernate(args) => args.json,
         Command::Config(args) => args.json,
         Command::Daemon(_) | Command::Rpc(_) | Command::Completions(_) | Command::Man(_) => false,
     }
@@ -64,6 +73,16 @@ pub(crate) fn wants_json(command: &Command) -> bool {
 /// The current folder.
 fn cwd() -> Result<PathBuf, Stop> {
     std::env::current_dir().map_err(|error| Failure::io("cannot tell the current folder", &error).into())
+}
+
+/// One thing that was done: an object for a program, a line for a person, at once.
+fn tell(object: &impl serde::Serialize, text: &str, json: bool, console: &mut Console) -> Result<(), Stop> {
+    if json {
+        console.printer.json(object)?;
+    } else {
+        console.printer.line(text)?;
+    }
+    console.printer.flush()
 }
 
 /// Says which sources answered with less than everything: one line each.

@@ -3,7 +3,7 @@
 //! The daemon has a current folder of its own, so relative paths are made absolute here. Kinds of sources
 //! that this build cannot index are refused in words, never taken for another kind.
 
-use super::cwd;
+use super::{cwd, tell};
 use crate::args::operate::{AddArgs, ForgetArgs, ListArgs, RefreshArgs, SourceKind};
 use crate::console::Console;
 use crate::exit::{Done, Outcome};
@@ -11,7 +11,7 @@ use crate::failure::{Failure, Stop};
 use crate::query_text::absolute;
 use crate::reach::{connect, refused};
 use crate::render::table::{Align, Table};
-use crate::text::quote;
+use crate::text::{quote, size};
 use crate::waiting;
 use hearth_client::Client;
 use hearth_protocol::answer::Source;
@@ -28,7 +28,8 @@ pub(crate) fn add(args: &AddArgs, console: &mut Console) -> Outcome {
     params.set_path(absolute(&args.path, &cwd()?).into_os_string().into_vec());
     let mut client = connect(console)?;
     let source = client.add(&params, &mut |_| Ok(())).map_err(refused)?;
-    tell(&source, "added", args.json, console)?;
+    let text = format!("added {} ({})", source.name, quote::visible(&source.root.0));
+    tell(&source, &text, args.json, console)?;
     if args.wait {
         return waiting::for_sources(&mut client, console, args.timeout, &[(source.name, 0)]);
     }
@@ -50,10 +51,12 @@ pub(crate) fn forget(args: &ForgetArgs, console: &mut Console) -> Outcome {
     let cwd = cwd()?;
     let mut client = connect(console)?;
     for source in &args.sources {
-        let mut params = ForgetParams::default();
+        let mut params = ForgetParams { force: args.force, ..ForgetParams::default() };
         params.set_source(name_or_root(source, &cwd));
         let forgotten = client.forget(&params).map_err(refused)?;
-        tell(&forgotten, "forgot", args.json, console)?;
+        let (source, freed) = (&forgotten.source, size::human(forgotten.freed_bytes));
+        let text = format!("forgot {} ({}), {freed} freed", source.name, quote::visible(&source.root.0));
+        tell(&forgotten, &text, args.json, console)?;
     }
     Ok(Done::Found)
 }
@@ -115,21 +118,12 @@ fn name_of(known: &[Source], asked: &[u8]) -> Result<String, Stop> {
 }
 
 /// An argument with a slash, or one that is `.` or `..`, is a path; anything else is a name.
-fn name_or_root(argument: &OsString, cwd: &Path) -> Vec<u8> {
+pub(super) fn name_or_root(argument: &OsString, cwd: &Path) -> Vec<u8> {
     let bytes = argument.as_bytes();
     if bytes.contains(&b'/') || matches!(bytes, b"." | b"..") {
         return absolute(Path::new(argument), cwd).into_os_string().into_vec();
     }
     bytes.to_vec()
-}
-
-fn tell(source: &Source, done: &str, json: bool, console: &mut Console) -> Result<(), Stop> {
-    if json {
-        console.printer.json(source)?;
-    } else {
-        console.printer.line(&format!("{done} {} ({})", source.name, quote::visible(&source.root.0)))?;
-    }
-    console.printer.flush()
 }
 
 fn table(sources: &[Source], quoted: bool) -> Table {

@@ -9,32 +9,25 @@ use crate::args::report::StatsArgs;
 use crate::console::Console;
 use crate::exit::{Done, Outcome};
 use crate::failure::Stop;
-use crate::query_text::{absolute, query_text};
+use crate::query_text::{asking, query_text};
 use crate::reach::reach;
 use crate::render::table::{Align, Table};
 use crate::text::{csv, quote, size};
 use crate::waiting;
 use hearth_protocol::answer::{StatsRow, Summary};
 use hearth_protocol::params::{StatsBy, StatsParams};
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
 /// Asks and prints.
 pub(crate) fn run(args: &StatsArgs, console: &mut Console) -> Outcome {
     let cwd = cwd()?;
     let query = query_text(&args.query, &cwd);
-    let mut params = StatsParams {
+    let params = StatsParams {
         by: by(args.by),
         limit: args.limit,
         timeout_ms: args.reach.timeout,
         ..StatsParams::default()
     };
-    if !query.is_empty() {
-        params.set_query(query.clone());
-    }
-    params.set_cwd(cwd.as_os_str().as_bytes().to_vec());
-    for folder in &args.query.within {
-        params.add_within(absolute(folder, &cwd).into_os_string().into_vec());
-    }
+    let params = asking(params, &query, &args.query, &cwd);
     let mut reached = reach(args.reach.no_daemon, console)?;
     waiting::prepare(&mut reached, console, args.reach.no_daemon, args.reach.timeout, &|_| true)?;
     let (rows, summary) = waiting::ask(&mut reached.client, console, args.reach.timeout, &mut |client, _| {

@@ -2,6 +2,8 @@
 //!
 //! The last column is never padded, so names of any width and any script go there.
 
+use crate::text::width::columns;
+
 /// How a column is aligned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Align {
@@ -40,13 +42,13 @@ impl Table {
     }
 
     fn width(&self, column: usize) -> usize {
-        self.rows.iter().map(|cells| cells[column].len()).max().unwrap_or(0)
+        self.rows.iter().map(|cells| columns_of(&cells[column])).max().unwrap_or(0)
     }
 
     fn push_cells(&self, out: &mut Vec<u8>, cells: &[Vec<u8>], widths: &[usize]) {
         let last = cells.len() - 1;
         for (column, cell) in cells.iter().enumerate() {
-            let padding = widths[column] - cell.len();
+            let padding = widths[column] - columns_of(cell);
             if self.aligns[column] == Align::Right {
                 out.extend(std::iter::repeat_n(b' ', padding));
             }
@@ -57,6 +59,10 @@ impl Table {
             out.extend_from_slice(if column < last { b"  " } else { b"\n" });
         }
     }
+}
+
+fn columns_of(cell: &[u8]) -> usize {
+    columns(&String::from_utf8_lossy(cell))
 }
 
 #[cfg(test)]
@@ -74,5 +80,14 @@ mod tests {
             String::from_utf8_lossy(&out),
             "size  state    path\n1.5K  ok       /ä\n  12  loading  /b\n"
         );
+    }
+
+    #[test]
+    fn what_counts_is_what_a_terminal_shows() {
+        let mut table = Table::new(&[("name", Align::Left), ("path", Align::Left)]);
+        table.row(vec!["▌█".as_bytes().to_vec(), b"/a".to_vec()]);
+        let mut out = Vec::new();
+        table.push_to(&mut out);
+        assert_eq!(String::from_utf8_lossy(&out), "name  path\n▌█    /a\n");
     }
 }

@@ -25,6 +25,16 @@ fn format_in(zone: &TimeZone, at: Option<UnixNanos>, format: &str) -> String {
     stamp.map_or_else(String::new, |stamp| stamp.to_zoned(zone.clone()).strftime(format).to_string())
 }
 
+/// This instant.
+pub(crate) fn now() -> UnixNanos {
+    UnixNanos::try_from(Timestamp::now().as_nanosecond()).unwrap_or(UnixNanos::MAX)
+}
+
+/// Milliseconds from `now` to `at`; 0 if that is past.
+pub(crate) fn until(at: UnixNanos, now: UnixNanos) -> u64 {
+    u64::try_from(at.saturating_sub(now)).unwrap_or(0) / 1_000_000
+}
+
 /// A span in the two largest units that are not zero: `850ms`, `12s`, `3m 20s`, `2h`, `5d 4h`.
 pub(crate) fn span(ms: u64) -> String {
     const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
@@ -61,6 +71,13 @@ mod tests {
         for at in [i64::MIN + 1, -1, 0, 1, i64::MAX] {
             assert!(!iso(Some(at)).is_empty());
         }
+    }
+
+    #[test]
+    fn what_is_past_is_no_time_away() {
+        assert_eq!(until(5_000_000, 2_000_000), 3);
+        assert_eq!(until(2, 5), 0);
+        assert_eq!(until(i64::MAX, i64::MIN), i64::MAX as u64 / 1_000_000);
     }
 
     #[test]

@@ -119,3 +119,16 @@ fn a_timeout_is_an_error() {
     assert_eq!(run.code, 2);
     assert!(run.stderr.contains("timed out") || run.stderr.contains("timeout"), "{}", run.stderr);
 }
+
+#[test]
+fn operators_arguments_are_checked_before_a_daemon_is_needed() {
+    let world = World::empty();
+    for args in
+        [&["pin"][..], &["preload", "--pin-minutes", "0"], &["preload", "-p", "x"], &["hibernate", "--force"]]
+    {
+        let run = world.run(args);
+        assert_eq!(run.code, 2, "{args:?}");
+        assert!(run.stderr.contains("hint: "), "{args:?}: {}", run.stderr);
+    }
+    assert!(!world.home().exists());
+}

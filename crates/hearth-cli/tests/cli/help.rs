@@ -2,7 +2,7 @@
 
 use crate::world::World;
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 18] = [
     "find",
     "du",
     "dupes",
@@ -12,6 +12,10 @@ const COMMANDS: [&str; 14] = [
     "list",
     "status",
     "refresh",
+    "preload",
+    "pin",
+    "unpin",
+    "hibernate",
     "daemon",
     "rpc",
     "config",

@@ -9,6 +9,7 @@ mod errors;
 mod filters;
 mod help;
 mod names;
+mod operator;
 mod output;
 mod reports;
 mod rpc;

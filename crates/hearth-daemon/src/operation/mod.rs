@@ -4,6 +4,7 @@
 //! may take. What operations share is here: sending rows, sources that must exist, waiting for scans.
 
 pub(crate) mod find;
+pub(crate) mod operate;
 pub(crate) mod process;
 pub(crate) mod report;
 pub(crate) mod source;
@@ -15,7 +16,7 @@ use crate::outgoing::NoRoom;
 use crate::ticket::{Call, stopped};
 use hearth_protocol::answer::{CancelResult, Subscribed};
 use hearth_protocol::envelope::Request;
-use hearth_protocol::params::{CancelParams, SubscribeParams, Topic};
+use hearth_protocol::params::{CancelParams, SubscribeParams};
 use hearth_protocol::{Code, RpcError};
 use hearth_service::ServiceError;
 use std::sync::Arc;
@@ -37,11 +38,10 @@ pub(crate) fn subscribe(
     wanted: bool,
 ) -> Result<Plan, RpcError> {
     let params: SubscribeParams = request.params()?;
-    if params.topics.contains(&Topic::Progress) {
-        context.connection.subscribe(wanted);
+    for topic in params.topics {
+        context.connection.subscribe(&context.server.service, topic, wanted);
     }
-    let topics = if context.connection.is_subscribed() { vec![Topic::Progress] } else { Vec::new() };
-    now(context.id, &Subscribed { topics })
+    now(context.id, &Subscribed { topics: context.connection.topics() })
 }
 
 impl Call {

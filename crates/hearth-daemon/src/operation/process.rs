@@ -9,6 +9,7 @@ use crate::memory;
 use crate::server::Server;
 use hearth_core::limits;
 use hearth_protocol::answer::{Capabilities, Config, Daemon, Hello, Limits, Setting, Status, Stopping};
+use hearth_protocol::convert::pressure;
 use hearth_protocol::envelope::Request;
 use hearth_protocol::limits::INTERACTIVE_ROWS;
 use hearth_protocol::params::{HelloParams, NoParams};
@@ -54,7 +55,7 @@ fn capabilities() -> Capabilities {
     Capabilities {
         methods: texts(&method::ALL),
         encodings: texts(&["json", "jsonl", "lines", "nul"]),
-        topics: texts(&["progress"]),
+        topics: texts(&["progress", "transitions"]),
     }
 }
 
@@ -76,7 +77,15 @@ fn daemon(server: &Server, status: &api::Status) -> Daemon {
         pid: std::process::id(),
         version: VERSION.to_owned(),
         uptime_s: server.began.elapsed().as_secs(),
+        budget_bytes: status.budget_bytes,
         resident_bytes: status.resident_bytes,
+        digest_bytes: status.digest_bytes,
+        reserved_bytes: status.reserved_bytes,
+        retained_bytes: status.retained_bytes,
+        held_bytes: status.held_bytes,
+        high_water_bytes: status.high_water_bytes,
+        pinned_bytes: status.pinned_bytes,
+        pressure: pressure(status.pressure).to_owned(),
         rss_bytes: memory.rss,
         allocated_bytes: memory.allocated,
         allocator_resident_bytes: memory.allocator_resident,

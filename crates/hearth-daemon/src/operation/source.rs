@@ -5,7 +5,7 @@
 use crate::dispatch::{Context, Plan, later, reply};
 use crate::lanes::Lane;
 use hearth_core::limits::REQUEST_TIMEOUT_MAX_MS;
-use hearth_protocol::answer::{List, Refreshed, Source};
+use hearth_protocol::answer::{Freed, List, Refreshed, Source};
 use hearth_protocol::envelope::Request;
 use hearth_protocol::params::{AddParams, ForgetParams, NoParams, RefreshParams};
 use hearth_protocol::{Code, RpcError};
@@ -29,13 +29,15 @@ pub(crate) fn plan_forget(context: &Context<'_>, request: &Request<'_>) -> Resul
     refuse_if_borrowed(context)?;
     let params: ForgetParams = request.params()?;
     let wanted = params.source_bytes()?.ok_or_else(|| missing("source"))?;
-    later(Lane::Slow, None, move |call| reply(&call.id, &Source::from(call.server.service.forget(&wanted)?)))
+    later(Lane::Slow, None, move |call| {
+        reply(&call.id, &Freed::from(call.server.service.forget(&wanted, params.force)?))
+    })
 }
 
 pub(crate) fn plan_list(request: &Request<'_>) -> Result<Plan, RpcError> {
     request.params::<NoParams>()?;
     later(Lane::Fast, None, |call| {
-        let sources = call.server.service.list().into_iter().map(Into::into).collect();
+        let sources = call.server.service.list().into_iter().map(Source::from).collect();
         reply(&call.id, &List { sources })
     })
 }

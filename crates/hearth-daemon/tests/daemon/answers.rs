@@ -166,8 +166,8 @@ fn sources_come_and_go() {
     let status = client.status().unwrap();
     assert_eq!((status.shards.len(), status.shards[0].rows), (1, 9));
     assert!(status.daemon.rss_bytes.unwrap() > 0 && status.daemon.allocated_bytes.unwrap() > 0);
-    let gone = client.forget(&ForgetParams { source: Some(source.name.clone()), source_b64: None }).unwrap();
-    assert_eq!(gone.name, source.name);
+    let params = ForgetParams { source: Some(source.name.clone()), force: true, ..Default::default() };
+    assert_eq!(client.forget(&params).unwrap().source, source);
     assert!(client.list().unwrap().is_empty());
 }
 

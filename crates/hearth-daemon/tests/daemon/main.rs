@@ -7,4 +7,5 @@ mod cancelling;
 mod house;
 mod life;
 mod limits;
+mod operator;
 mod wire;

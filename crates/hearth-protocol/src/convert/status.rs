@@ -1,0 +1,141 @@
+//! `status`, and what operators and subscribers are told of shards, from the service's types.
+//!
+//! States and reasons become the words that the contract fixes for them.
+
+use crate::answer;
+use crate::bytes::{RootField, V1};
+use hearth_service::api;
+
+impl From<api::ShardStatus> for answer::Shard {
+    fn from(shard: api::ShardStatus) -> Self {
+        answer::Shard {
+            v: V1,
+            id: shard.source.id,
+            kind: shard.source.kind.to_owned(),
+            root: RootField(shard.source.root),
+            name: shard.source.name,
+            tier: shard.tier.as_str().to_owned(),
+            health: shard.health.as_str().to_owned(),
+            generation: shard.generation,
+            clock: shard.clock,
+            age_ms: shard.age_ms,
+            rows: shard.rows,
+            resident_bytes: shard.resident_bytes,
+            digest_bytes: shard.digest_bytes,
+            reserved_bytes: shard.reserved_bytes,
+            retained_bytes: shard.retained_bytes,
+            high_water_bytes: shard.high_water_bytes,
+            pinned: shard.pinned,
+            pin_expires_ns: shard.pin_expires_ns,
+            scanning: shard.scanning.map(scanning),
+            last_scan: shard.last_scan.map(last_scan),
+            last_query_ns: shard.last_query_ns,
+            queries_total: shard.queries_total,
+            query_rate_per_min: (shard.query_rate_per_min * 100.0).round() / 100.0,
+            promotions_total: shard.promotions_total,
+            loads_total: shard.loads_total,
+            rebuilds_total: shard.rebuilds_total,
+            last_good_ns: shard.last_good_ns,
+            retry_count: shard.retry_count,
+            next_retry_ns: shard.next_retry_ns,
+            last_error: shard.last_error,
+        }
+    }
+}
+
+fn scanning(scan: api::ScanProgress) -> answer::Scanning {
+    answer::Scanning { entries: scan.entries, elapsed_ms: scan.elapsed_ms }
+}
+
+fn last_scan(scan: api::ScanOutcome) -> answer::LastScan {
+    answer::LastScan {
+        entries: scan.entries,
+        scan_ms: scan.scan_ms,
+        build_ms: scan.build_ms,
+        denied: scan.denied,
+        vanished: scan.vanished,
+        failed: scan.failed,
+        samples: scan.samples,
+        skipped: scan.skipped,
+    }
+}
+
+/// The word for how short of memory the machine is.
+pub fn pressure(pressure: api::Pressure) -> &'static str {
+    match pressure {
+        api::Pressure::None => "none",
+        api::Pressure::Some => "some",
+        api::Pressure::Critical => "critical",
+    }
+}
+
+impl From<api::Kept> for answer::Kept {
+    fn from(kept: api::Kept) -> Self {
+        answer::Kept {
+            source: kept.source.into(),
+            resident_bytes: kept.resident_bytes,
+            pinned: kept.pinned,
+            pin_expires_ns: kept.pin_expires_ns,
+        }
+    }
+}
+
+impl From<api::Freed> for answer::Freed {
+    fn from(freed: api::Freed) -> Self {
+        answer::Freed { source: freed.source.into(), freed_bytes: freed.freed_bytes }
+    }
+}
+
+impl From<api::TransitionEvent> for answer::Transition {
+    fn from(event: api::TransitionEvent) -> Self {
+        let axis = match event.axis {
+            api::Axis::Tier => "tier",
+            api::Axis::Health => "health",
+        };
+        answer::Transition {
+            sequence: event.sequence,
+            at_ns: event.at_ns,
+            id: event.id,
+            source: event.source,
+            axis: axis.to_owned(),
+            from: event.from.to_owned(),
+            to: event.to.to_owned(),
+            reason: event.reason.as_str().to_owned(),
+            bytes: event.bytes,
+            generation: event.generation,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_move_is_told_in_words() {
+        let event = api::TransitionEvent {
+            sequence: 9,
+            at_ns: 1,
+            id: 2,
+            source: "a".into(),
+            axis: api::Axis::Health,
+            from: "loading",
+            to: "fresh",
+            reason: api::Reason::Publish,
+            bytes: 10,
+            generation: 3,
+        };
+        let expect = json!({
+            "sequence": 9, "at_ns": 1, "id": 2, "source": "a", "axis": "health", "from": "loading",
+            "to": "fresh", "reason": "publish", "bytes": 10, "generation": 3,
+        });
+        assert_eq!(json!(answer::Transition::from(event)), expect);
+    }
+
+    #[test]
+    fn every_pressure_has_a_word_of_its_own() {
+        let words = [api::Pressure::None, api::Pressure::Some, api::Pressure::Critical].map(pressure);
+        assert_eq!(words, ["none", "some", "critical"]);
+    }
+}
