@@ -34,11 +34,12 @@ pub(crate) fn run(options: &Options) -> Outcome {
     kernel_steps(options.seed);
     let entries = (options.entries / 100).max(1000);
     let trees = Trees::make(TREES, entries, options.seed)?;
-    let before = memory_now();
     let mut config = Config::default();
     config.memory.budget = Some(64 << 30);
     config.load.lanes = TREES;
     let service = Service::open_with(config, &trees.beside("state"), Some(Arc::new(Measuring)))?;
+    memory::purge();
+    let before = memory_now();
     for top in &trees.tops {
         let source = service.add(top.as_os_str().as_bytes(), None)?;
         service.wait_complete(&source.name, &CancelToken::new())?;
@@ -135,7 +136,8 @@ fn comes_back(service: &Service, before: Memory, entries: usize) -> Outcome {
     memory::purge();
     thread::sleep(Duration::from_millis(300));
     let (loaded, counted) = (memory_now(), service.status().resident_bytes);
-    let (allocator, resident) = (loaded.allocator - before.allocator, loaded.resident - before.resident);
+    let (allocator, resident) =
+        (loaded.allocator - before.allocator, loaded.resident.saturating_sub(before.resident));
     let begun = Instant::now();
     service.hibernate(&[])?;
     let wanted = counted / 10 * 9;

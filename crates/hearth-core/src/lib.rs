@@ -7,10 +7,12 @@ mod cancel;
 mod heap;
 mod kind;
 pub mod limits;
+mod size;
 
 pub use cancel::{CancelToken, Cancelled};
 pub use heap::HeapSize;
 pub use kind::EntryKind;
+pub use size::human_bytes;
 
 /// Nanoseconds since 1970-01-01 UTC, signed, as file systems report them.
 pub type UnixNanos = i64;

@@ -69,8 +69,10 @@ impl<B> Kernel<B> {
         let (need, displace) = (shard.working_bytes(), displace(shard, rank));
         if self.can_never_fit(need) {
             self.fail(id, self.over_budget(need).into());
-            // What was only suspected is doubted more with every refusal.
-            self.change(id, |shard| shard.suspected_bytes -= shard.suspected_bytes / 4);
+            if rank > Rank::Hinted {
+                // What was only suspected is doubted more with every refusal in its own time.
+                self.change(id, |shard| shard.suspected_bytes -= shard.suspected_bytes / 4);
+            }
             return Admission::Refused;
         }
         let pressed = self.pressure > Pressure::None && matches!(rank, Rank::Hinted | Rank::Load);
@@ -228,6 +230,7 @@ impl<B> Kernel<B> {
         OverBudget {
             needed_bytes,
             budget_bytes: self.policy.budget_bytes,
+            held_bytes: self.ledger.held(),
             pinned_bytes: self.pinned_bytes(),
             largest: self.largest(),
         }

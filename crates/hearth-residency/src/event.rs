@@ -5,6 +5,7 @@
 use crate::changes::ChangeSet;
 use crate::policy::Moment;
 use crate::{Health, Reason, Tier};
+use hearth_core::human_bytes;
 use std::time::Duration;
 
 /// Number of a shard, given by whoever adds it, never used twice.
@@ -279,12 +280,14 @@ pub enum Pin {
 
 /// Why there is no memory.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("needs {needed_bytes} bytes of a budget of {budget_bytes}; {pinned_bytes} are pinned")]
+#[error("needs {} more; {} of the budget of {} are held, {} of them pinned", human_bytes(*.needed_bytes), human_bytes(*.held_bytes), human_bytes(*.budget_bytes), human_bytes(*.pinned_bytes))]
 pub struct OverBudget {
     /// Bytes it would take.
     pub needed_bytes: u64,
     /// The budget.
     pub budget_bytes: u64,
+    /// Held by all shards, attempts in flight and the process itself.
+    pub held_bytes: u64,
     /// Held by pinned shards.
     pub pinned_bytes: u64,
     /// The largest bodies in memory, largest first.

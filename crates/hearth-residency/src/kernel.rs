@@ -286,8 +286,8 @@ impl<B> Kernel<B> {
             self.overdue(id);
         }
         self.refuse_if_waited_out(id);
-        self.retry_if_due(id);
         self.idle_if_due(id);
+        self.retry_if_due(id);
     }
 
     /// Shows what changed and arms the timers of it.

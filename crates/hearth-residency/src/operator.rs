@@ -1,4 +1,7 @@
 //! What an operator may ask for, and what is refused.
+//!
+//! An operator may do what no policy may: take a claimed shard out of memory, end a pin, forget. A pin is
+//! never ended by the way: what is pinned is refused until it is unpinned, or forgotten by force.
 
 use crate::axes::{Reason, Tier};
 use crate::changes::ChangeSet;

@@ -1,4 +1,7 @@
-//! What the kernel knows of one shard.
+//! What the kernel knows of one shard: where it is on both axes, what it holds, what is being made of it,
+//! what waits.
+//!
+//! Fields are changed by [`crate::Kernel`] alone, which keeps its ordered sets in step with them.
 
 use crate::changes::ChangeSet;
 use crate::ledger::Reservation;

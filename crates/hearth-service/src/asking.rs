@@ -288,6 +288,7 @@ impl Service {
                 source_name,
                 needed_bytes: over.needed_bytes,
                 budget_bytes: over.budget_bytes,
+                held_bytes: over.held_bytes,
                 pinned_bytes: over.pinned_bytes,
                 largest: over.largest.iter().map(|(id, bytes)| (self.name_of(id.0), *bytes)).collect(),
             },

@@ -5,7 +5,7 @@
 
 use crate::api::SourceName;
 use crate::config::ConfigError;
-use hearth_core::Cancelled;
+use hearth_core::{Cancelled, human_bytes};
 use std::io;
 use std::path::PathBuf;
 
@@ -73,9 +73,7 @@ pub enum ServiceError {
         retry_in_ms: Option<u64>,
     },
     /// There is no room for it in the memory budget.
-    #[error(
-        "{source_name} does not fit into the memory budget: it needs {needed_bytes} of {budget_bytes} bytes, {pinned_bytes} are pinned"
-    )]
+    #[error("{source_name} does not fit into the memory budget: it needs {} more; {} of {} are held, {} of them pinned", human_bytes(*.needed_bytes), human_bytes(*.held_bytes), human_bytes(*.budget_bytes), human_bytes(*.pinned_bytes))]
     OverBudget {
         /// The source.
         source_name: SourceName,
@@ -83,6 +81,8 @@ pub enum ServiceError {
         needed_bytes: u64,
         /// The budget.
         budget_bytes: u64,
+        /// Held by all sources, loads under way and the process itself.
+        held_bytes: u64,
         /// Held by pinned sources.
         pinned_bytes: u64,
         /// The largest bodies in memory, largest first.

@@ -1,4 +1,7 @@
-//! `status`: what is held, how good it is, and what is being done.
+//! `status`: what is held, how good it is, and what is being done; what this machine offers to go by.
+//!
+//! All of a source's numbers are of one instant of the catalogue; the sums are those of the kernel's last
+//! step. Times of the kernel are told by the wall clock as it goes now.
 
 use crate::Service;
 use crate::api::{Availability, Pin, ShardStatus, Status};

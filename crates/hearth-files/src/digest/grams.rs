@@ -1,5 +1,7 @@
 //! The grams of a volume's names, as a set: a fuse filter where they are few, a bitmap of all 2^24
 //! where that is smaller.
+//!
+//! A gram that is in the set is always found; one that is not may be found nevertheless.
 
 use super::fuse::FuseFilter;
 use super::keys::{Key, gram_number, gram_of_number};

@@ -1,4 +1,7 @@
-//! What a digest remembers of a volume in numbers.
+//! What a digest remembers of a volume in numbers: how many entries and bytes there are, and which of the
+//! root's folders hold most of them.
+//!
+//! It is true for the body that it was made of; changes that are absorbed without a body leave it alone.
 
 use crate::index::{Body, Totals};
 use hearth_core::{EntryKind, HeapSize};

@@ -31,9 +31,17 @@ impl From<ServiceError> for RpcError {
             ServiceError::BuildFailed { source_name, reason, retry_in_ms } => {
                 rpc.with("source", source_name).with("reason", reason).with("retry_in_ms", retry_in_ms)
             }
-            ServiceError::OverBudget { source_name, needed_bytes, budget_bytes, pinned_bytes, largest } => {
+            ServiceError::OverBudget {
+                source_name,
+                needed_bytes,
+                budget_bytes,
+                held_bytes,
+                pinned_bytes,
+                largest,
+            } => {
                 let rpc = rpc.with("source", source_name).with("needed_bytes", needed_bytes);
-                let rpc = rpc.with("budget_bytes", budget_bytes).with("pinned_bytes", pinned_bytes);
+                let rpc = rpc.with("budget_bytes", budget_bytes).with("held_bytes", held_bytes);
+                let rpc = rpc.with("pinned_bytes", pinned_bytes);
                 rpc.with("largest", holders(&largest))
             }
             ServiceError::StaleExpired {
@@ -126,12 +134,13 @@ mod tests {
             source_name: "big".into(),
             needed_bytes: 900,
             budget_bytes: 500,
+            held_bytes: 400,
             pinned_bytes: 300,
             largest: vec![("a".into(), 200), ("b".into(), 100)],
         });
         assert!(rpc.is(Code::OverBudget) && rpc.hint.is_some(), "{rpc:?}");
         let expect = json!({
-            "source": "big", "needed_bytes": 900, "budget_bytes": 500, "pinned_bytes": 300,
+            "source": "big", "needed_bytes": 900, "budget_bytes": 500, "held_bytes": 400, "pinned_bytes": 300,
             "largest": [{ "source": "a", "bytes": 200 }, { "source": "b", "bytes": 100 }],
         });
         assert_eq!(Value::Object(rpc.data), expect);

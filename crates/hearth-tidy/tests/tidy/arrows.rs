@@ -20,7 +20,7 @@ struct Arrows {
 const HOUSE: &[Arrows] = &[
     Arrows { from: "hearth-core", to: &[], optional: &[] },
     Arrows { from: "hearth-files", to: &["hearth-core"], optional: &[] },
-    Arrows { from: "hearth-residency", to: &[], optional: &[] },
+    Arrows { from: "hearth-residency", to: &["hearth-core"], optional: &[] },
     Arrows {
         from: "hearth-service",
         to: &["hearth-core", "hearth-files", "hearth-residency"],
