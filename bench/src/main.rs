@@ -46,7 +46,8 @@ usage: hearth-bench COMMAND [OPTION…] [PATH]
   residency cost of a kernel step; loads, hot queries and memory under the kernel, on trees of
             a hundredth of the entries each
   process   `hearth find` from start to exit beside plocate, fd and true; latency under load
-  all       everything above, one after the other
+  trees     nothing measured: makes ten trees of so many entries each in the folder PATH
+  all       everything else, one after the other
 
   --entries N       entries to generate (default 10m; k and m are understood)
   --needles N       random needles (default 1000)
@@ -87,6 +88,7 @@ fn run(options: &Options) -> Outcome {
         "residency" => residency::run(options),
         "process" => process::run(options),
         "all" => all(),
+        "trees" => trees::run(options),
         "help" => {
             println!("{HELP}");
             Ok(())

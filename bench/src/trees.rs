@@ -3,6 +3,8 @@
 //! They lie in shared memory where there is room to write, so that a benchmark measures the index and
 //! not the disk. Names are made of words and numbers; every tree has names of its own.
 
+use crate::Outcome;
+use crate::options::Options;
 use crate::random::Random;
 use std::fs::{self, File};
 use std::io;
@@ -30,12 +32,9 @@ impl Trees {
         let name = format!("hearth-bench-{}", std::process::id());
         let root = base.iter().map(|base| base.join(&name)).find(|root| fs::create_dir(root).is_ok());
         let root = root.ok_or_else(|| io::Error::other("no folder for temporary files"))?;
+        // From here on the folder is removed whatever happens.
         let mut trees = Trees { root, tops: Vec::new() };
-        for number in 0..count {
-            let top = trees.root.join(format!("volume{number:02}"));
-            fill(&top, entries, &mut Random::new(seed, number as u64))?;
-            trees.tops.push(top);
-        }
+        trees.tops = grow(&trees.root, count, entries, seed)?;
         Ok(trees)
     }
 
@@ -51,6 +50,22 @@ impl Drop for Trees {
             eprintln!("hearth-bench: {} stays behind: {error}", self.root.display());
         }
     }
+}
+
+/// Makes ten trees, for whoever wants to index them.
+pub(crate) fn run(options: &Options) -> Outcome {
+    grow(&options.path, 10, options.entries, options.seed)?;
+    Ok(())
+}
+
+/// Makes trees in a folder, where they stay; gives their roots.
+fn grow(folder: &Path, count: usize, entries: usize, seed: u64) -> io::Result<Vec<PathBuf>> {
+    let tree = |number: usize| {
+        let top = folder.join(format!("volume{number:02}"));
+        fill(&top, entries, &mut Random::new(seed, number as u64))?;
+        Ok(top)
+    };
+    (0..count).map(tree).collect()
 }
 
 fn fill(top: &Path, entries: usize, random: &mut Random) -> io::Result<()> {
