@@ -9,7 +9,7 @@ use crate::axes::Reason;
 use crate::event::{OverBudget, Pressure, ShardId};
 use crate::kernel::Kernel;
 use crate::policy::Moment;
-use crate::shard::{Attempt, Displace, Place, Rank, Shard, Standing};
+use crate::shard::{Attempt, Displace, Place, Rank, Shard, Standing, Waiting};
 use std::ops::Bound;
 
 /// What came of asking for memory.
@@ -167,7 +167,7 @@ impl<B> Kernel<B> {
         }
     }
 
-    /// Everything that may give way does, and one attempt stops.
+    /// Every body that may give way does, and one attempt stops.
     fn shed(&mut self) {
         let bodies: Vec<ShardId> = self.with_body.iter().map(|(_, id)| *id).collect();
         bodies.into_iter().for_each(|id| self.park(id, Reason::Budget));
@@ -211,6 +211,11 @@ impl<B> Kernel<B> {
             return;
         }
         self.room_changed = true;
+        if self.fits(needed) {
+            // By now it waits for a lane, or for the end of the pressure.
+            self.change(id, |shard| shard.waiting = Some(Waiting { short_since: None, ..waiting }));
+            return;
+        }
         match waiting.place.0 {
             // Nobody waits for it, and what holds the memory is used more.
             Rank::Hinted | Rank::Load => self.withdraw(id),

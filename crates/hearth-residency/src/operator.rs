@@ -77,7 +77,7 @@ impl<B> Kernel<B> {
         let running = shard.attempt.as_ref().is_some_and(|attempt| attempt.standing == Standing::Running);
         if shard.tier.has_body() || running {
             self.source_changed(id, ChangeSet::rebuild(0));
-            if self.get(id).is_some_and(|shard| shard.attempt.is_none()) {
+            if !running {
                 self.want(id, Reason::Refresh);
             }
         } else {

@@ -1,0 +1,533 @@
+//! The simulator's own books: every shard, attempt and byte, kept from events and effects alone.
+//!
+//! A step goes through three calls: [`Books::before`] takes the event in, `apply` (in `effects.rs`)
+//! takes each effect in and checks it against the state at that very point, [`Books::after`] ends
+//! with the rules that speak of the step as a whole (`rules.rs`). Whatever contradicts the books is an
+//! error that begins with the name of a rule.
+
+use crate::script::Mix;
+use crate::twin::{Body, Flight, Kept, LEAVING, Sizes, Twin, Urgency};
+use hearth_residency::{
+    AttemptId, ChangeClass, ChangeSet, Command, Effect, Event, Generation, Health, Kernel, Measured, Moment,
+    Outcome, Pin, Policy, Pressure, Reason, Refusal, ShardId, Ticket, Tier, Transition,
+};
+
+/// Bytes of each kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sums {
+    pub(crate) bodies: u64,
+    pub(crate) digests: u64,
+    pub(crate) reserved: u64,
+    pub(crate) retained: u64,
+    pub(crate) unaccounted: u64,
+    pub(crate) own: u64,
+}
+
+impl Sums {
+    pub(crate) fn named(&self) -> u64 {
+        self.bodies + self.digests + self.retained
+    }
+
+    pub(crate) fn held(&self) -> u64 {
+        self.named() + (self.own + self.reserved).max(self.unaccounted)
+    }
+}
+
+/// The moves that happened: for each state, a bit for each reason.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) tiers: [u16; 4],
+    pub(crate) healths: [u16; 5],
+}
+
+pub(crate) struct Books {
+    pub(crate) policy: Policy,
+    pub(crate) sizes: Sizes,
+    pub(crate) hanging: u64,
+    /// What the process holds whatever it indexes.
+    own: u64,
+    pub(crate) now: Moment,
+    pub(crate) twins: Vec<Option<Twin>>,
+    /// Attempts in flight, oldest first; those of forgotten shards too.
+    pub(crate) flights: Vec<Flight>,
+    pub(crate) kept: Vec<Kept>,
+    pub(crate) sums: Sums,
+    pub(crate) high_water: u64,
+    pub(crate) pressure: Pressure,
+    pub(crate) last_attempt: AttemptId,
+    pub(crate) seen: Seen,
+    /// Slots that have to be looked at after this step.
+    pub(crate) dirty: Vec<usize>,
+}
+
+/// What an event asks for, as far as rules speak of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Other,
+    Claimed,
+    Changed,
+    Operator,
+    Hibernate,
+    HibernateAll,
+    Memory,
+    Pressure(Pressure),
+}
+
+/// A body that came with this step's event and is not placed yet.
+#[derive(Debug)]
+pub(crate) struct Arrived {
+    pub(crate) flight: Flight,
+    pub(crate) body: Body,
+    pub(crate) measured: Measured,
+}
+
+/// What is to be known of a step when its effects are there.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) kind: Kind,
+    pub(crate) shard: Option<ShardId>,
+    pub(crate) reply: Option<(Ticket, Result<(), Refusal>)>,
+    pub(crate) arrived: Option<Arrived>,
+    pub(crate) rejected: bool,
+    /// A running attempt said that it failed.
+    pub(crate) failed: bool,
+    pub(crate) grew: Option<(AttemptId, u64)>,
+    pub(crate) held_before: u64,
+    /// More than the budget was measured, also less what leaves.
+    pub(crate) over: bool,
+    pub(crate) due: Vec<Due>,
+    pub(crate) started: usize,
+    /// Shards that effects were for, that fell by idleness, that failed, that were shown.
+    pub(crate) touched: Vec<ShardId>,
+    pub(crate) fallen: Vec<ShardId>,
+    pub(crate) failures: Vec<ShardId>,
+    pub(crate) shown: Vec<ShardId>,
+}
+
+/// Something that time has made due for a slot.
+#[derive(Debug)]
+pub(crate) struct Due {
+    pub(crate) slot: usize,
+    pub(crate) retry_at: Option<Moment>,
+    pub(crate) retries: bool,
+    pub(crate) falls_from: Option<Tier>,
+    pub(crate) unpins: bool,
+    pub(crate) ends: Option<AttemptId>,
+}
+
+impl Books {
+    pub(crate) fn new(mix: &Mix, sizes: Sizes) -> Self {
+        Self {
+            policy: mix.policy.clone(),
+            sizes,
+            hanging: mix.hanging,
+            own: mix.policy.budget_bytes / 50,
+            now: Moment::ZERO,
+            twins: (0..mix.slots).map(|_| None).collect(),
+            flights: Vec::new(),
+            kept: Vec::new(),
+            sums: Sums::default(),
+            high_water: 0,
+            pressure: Pressure::None,
+            last_attempt: AttemptId(0),
+            seen: Seen::default(),
+            dirty: Vec::new(),
+        }
+    }
+
+    pub(crate) fn twin(&self, id: ShardId) -> Option<&Twin> {
+        self.twins.get(slot(id))?.as_ref().filter(|twin| twin.id == id)
+    }
+
+    pub(crate) fn twin_mut(&mut self, id: ShardId) -> Option<&mut Twin> {
+        let at = slot(id);
+        let twin = self.twins.get_mut(at)?.as_mut().filter(|twin| twin.id == id)?;
+        self.dirty.push(at);
+        Some(twin)
+    }
+
+    pub(crate) fn flight(&self, shard: ShardId) -> Option<&Flight> {
+        self.flights.iter().find(|flight| flight.shard == shard)
+    }
+
+    pub(crate) fn is_running(&self, shard: ShardId) -> bool {
+        self.flight(shard).is_some_and(|flight| flight.running)
+    }
+
+    /// One of the attempts in flight that are such.
+    pub(crate) fn pick(&self, pick: u8, such: impl Fn(&Flight) -> bool) -> Option<&Flight> {
+        let count = self.flights.iter().filter(|flight| such(flight)).count();
+        self.flights.iter().filter(|flight| such(flight)).nth(usize::from(pick) % count.max(1))
+    }
+
+    /// What the process holds in truth.
+    pub(crate) fn really_held(&self) -> u64 {
+        self.own + self.sums.named() + self.flights.iter().map(|flight| flight.actual).sum::<u64>()
+    }
+
+    /// Given up so recently that it may be gone any moment.
+    pub(crate) fn leaving(&self) -> u64 {
+        let recent = self.kept.iter().filter(|kept| kept.since + LEAVING > self.now);
+        recent.map(|kept| kept.bytes).sum()
+    }
+
+    /// True if time may have made something due for what the event is about.
+    pub(crate) fn has_due(&self, event: &Event<Body>, at: Moment) -> bool {
+        let now = self.now.max(at);
+        // When a wait for memory ends is not in the books.
+        let due =
+            |twin: &Twin| twin.wake.min(twin.rest) <= now || (twin.wants_body() && !self.is_running(twin.id));
+        if matches!(event, Event::Released { .. }) && self.kept.iter().any(|kept| kept.is_due(now)) {
+            return true;
+        }
+        match target(event) {
+            Some(shard) => self.twin(shard).is_some_and(due),
+            None if *event == Event::Tick => false,
+            None => self.twins.iter().flatten().any(due),
+        }
+    }
+
+    pub(crate) fn before(&mut self, at: Moment, event: &Event<Body>) -> Step {
+        self.now = self.now.max(at);
+        let mut step = Step {
+            kind: Kind::Other,
+            shard: target(event),
+            reply: None,
+            arrived: None,
+            rejected: false,
+            failed: false,
+            grew: None,
+            held_before: self.sums.held(),
+            over: false,
+            due: self.due(),
+            started: 0,
+            touched: Vec::new(),
+            fallen: Vec::new(),
+            failures: Vec::new(),
+            shown: Vec::new(),
+        };
+        self.dirty.extend(step.due.iter().map(|due| due.slot));
+        self.end_pins(&step.due);
+        self.take(event, &mut step);
+        step
+    }
+
+    fn end_pins(&mut self, due: &[Due]) {
+        for due in due.iter().filter(|due| due.unpins) {
+            if let Some(twin) = &mut self.twins[due.slot] {
+                (twin.pin, twin.idle_since, twin.heat) = (Pin::None, self.now, false);
+            }
+        }
+    }
+
+    fn due(&self) -> Vec<Due> {
+        let now = self.now;
+        let slots = self.twins.iter().enumerate();
+        let due =
+            slots.filter_map(|(slot, twin)| Some((slot, twin.as_ref().filter(|twin| twin.wake <= now)?)));
+        due.map(|(slot, twin)| {
+            let flight = self.flight(twin.id);
+            let loads = twin.body.is_none() && (flight.is_some() || twin.wants_body());
+            let retries = twin.health == Health::Failed && twin.retry_at.is_some_and(|at| at <= now);
+            let falls =
+                !twin.is_held() && !loads && twin.stays_until(&self.policy).is_some_and(|until| until <= now);
+            Due {
+                slot,
+                retry_at: twin.retry_at,
+                retries,
+                falls_from: falls.then_some(twin.tier),
+                unpins: matches!(twin.pin, Pin::Until(until) if until <= now),
+                ends: flight
+                    .filter(|flight| flight.running && flight.is_overdue(&self.policy, now))
+                    .map(|flight| flight.id),
+            }
+        })
+        .collect()
+    }
+
+    fn take(&mut self, event: &Event<Body>, step: &mut Step) {
+        let now = self.now;
+        match event {
+            Event::Tick => {}
+            Event::Add { shard, forecast_bytes } => self.add(*shard, *forecast_bytes),
+            Event::Touched { shard, queries } => {
+                if let Some(twin) = self.twin_mut(*shard) {
+                    twin.count(*queries, now);
+                    (twin.last_use, twin.idle_since) = (now, now);
+                }
+            }
+            Event::Hinted(shards) => shards.iter().for_each(|shard| self.hint(*shard)),
+            Event::Claimed(shard) => {
+                step.kind = Kind::Claimed;
+                let running = self.is_running(*shard);
+                if let Some(twin) = self.twin_mut(*shard) {
+                    (twin.claims, twin.sent_away) = (twin.claims + 1, false);
+                    (twin.last_use, twin.idle_since) = (now, now);
+                    if twin.body.is_none() && !running {
+                        twin.ask(Urgency::Claimed);
+                    }
+                }
+                self.hasten(*shard, Urgency::Claimed);
+            }
+            Event::Settled(shard) => {
+                if let Some(twin) = self.twin_mut(*shard) {
+                    (twin.claims, twin.idle_since) = (twin.claims.saturating_sub(1), now);
+                }
+            }
+            Event::Changed { shard, changes } => {
+                step.kind = Kind::Changed;
+                self.change(*shard, changes.clone());
+            }
+            Event::Grew { shard, attempt, needed_bytes } => self.grow(*shard, *attempt, *needed_bytes, step),
+            Event::Ended { shard, attempt, outcome } => self.end(*shard, *attempt, outcome, step),
+            Event::Released { shard, generation } => self.release(*shard, *generation),
+            Event::MemoryHeld(bytes) => {
+                step.kind = Kind::Memory;
+                self.measure(*bytes);
+                step.over = self.sums.held().saturating_sub(self.leaving()) > self.policy.budget_bytes;
+            }
+            Event::Pressure(level) => (step.kind, self.pressure) = (Kind::Pressure(*level), *level),
+            Event::Operator { ticket, command } => {
+                step.kind = match command {
+                    Command::HibernateAll => Kind::HibernateAll,
+                    Command::Hibernate(_) => Kind::Hibernate,
+                    _ => Kind::Operator,
+                };
+                step.reply = Some((*ticket, self.operate(*command)));
+            }
+        }
+    }
+
+    fn add(&mut self, shard: ShardId, forecast_bytes: u64) {
+        let at = slot(shard);
+        if self.twins[at].is_none() {
+            self.twins[at] = Some(Twin::new(shard, forecast_bytes, self.now));
+            self.dirty.push(at);
+        }
+    }
+
+    fn hint(&mut self, shard: ShardId) {
+        let (now, running) = (self.now, self.is_running(shard));
+        let Some(twin) = self.twin_mut(shard) else { return };
+        if twin.body.is_some() || twin.health == Health::Failed {
+            return;
+        }
+        (twin.last_use, twin.idle_since) = (now, now);
+        if !running {
+            twin.ask(if twin.claims > 0 { Urgency::Claimed } else { Urgency::Hinted });
+        }
+    }
+
+    /// Nothing in memory claims to know the source of a cold shard that is not loading.
+    fn change(&mut self, shard: ShardId, changes: ChangeSet) {
+        let in_flight = self.flight(shard).is_some();
+        let Some(twin) = self.twin_mut(shard) else { return };
+        if twin.tier != Tier::Cold || in_flight || twin.wants_body() {
+            twin.merge_open(changes);
+        }
+    }
+
+    fn grow(&mut self, shard: ShardId, attempt: AttemptId, needed: u64, step: &mut Step) {
+        let known = self.twin(shard).is_some();
+        let Some(flight) = self.flights.iter_mut().find(|flight| flight.id == attempt) else { return };
+        flight.actual = flight.actual.max(needed);
+        if known && flight.running && needed > flight.reserved {
+            step.grew = Some((attempt, needed));
+        }
+        self.twin_mut(shard);
+    }
+
+    fn end(&mut self, shard: ShardId, attempt: AttemptId, outcome: &Outcome<Body>, step: &mut Step) {
+        let Some(at) = self.flights.iter().position(|flight| flight.id == attempt) else { return };
+        let mut flight = self.flights.remove(at);
+        self.sums.reserved -= flight.reserved;
+        let Some(twin) = self.twin_mut(shard) else { return };
+        if !flight.running {
+            return;
+        }
+        match outcome {
+            Outcome::Built { body, measured } => {
+                let applied = flight.covers.as_ref().is_some_and(|covers| covers.class == ChangeClass::Apply);
+                let in_all = measured.body_bytes + measured.digest_bytes;
+                if twin.body.is_none() || !applied {
+                    twin.load_bytes = measured.peak_bytes.max(in_all);
+                }
+                self.sums.unaccounted = self.sums.unaccounted.saturating_sub(in_all);
+                step.arrived = Some(Arrived { flight, body: *body, measured: *measured });
+            }
+            Outcome::Failed(_) | Outcome::Cancelled => {
+                step.failed = true;
+                if let Some(covers) = flight.covers.take() {
+                    twin.merge_open(covers);
+                }
+            }
+        }
+    }
+
+    fn release(&mut self, shard: ShardId, generation: Generation) {
+        let is = |kept: &Kept| kept.shard == shard && kept.generation == generation;
+        if let Some(at) = self.kept.iter().position(is) {
+            self.sums.retained -= self.kept.remove(at).bytes;
+        }
+    }
+
+    fn measure(&mut self, bytes: u64) {
+        self.sums.unaccounted = bytes.saturating_sub(self.sums.named());
+        if self.sums.reserved == 0 {
+            self.sums.own = self.sums.unaccounted;
+        }
+    }
+
+    /// What an operator's command does at once, and what is to be replied.
+    fn operate(&mut self, command: Command) -> Result<(), Refusal> {
+        let now = self.now;
+        match command {
+            Command::Preload { shard, pin } => {
+                self.heat(shard, pin.map_or(Pin::None, |pin| Pin::Until(now + pin)))
+            }
+            Command::Pin(shard) => self.heat(shard, Pin::Forever),
+            Command::Unpin(shard) => {
+                let twin = self.twin_mut(shard).ok_or(Refusal::Unknown)?;
+                (twin.pin, twin.idle_since, twin.heat) = (Pin::None, now, false);
+                Ok(())
+            }
+            Command::Hibernate(shard) => {
+                let twin = self.twin_mut(shard).ok_or(Refusal::Unknown)?;
+                if twin.is_pinned() {
+                    return Err(Refusal::Pinned);
+                }
+                (twin.sent_away, twin.heat) = (true, false);
+                Ok(())
+            }
+            Command::HibernateAll => {
+                let twins = self.twins.iter_mut().flatten();
+                twins
+                    .filter(|twin| !twin.is_pinned())
+                    .for_each(|twin| (twin.sent_away, twin.heat) = (true, false));
+                self.dirty.extend(0..self.twins.len());
+                Ok(())
+            }
+            Command::Refresh(shard) => {
+                let running = self.is_running(shard);
+                let twin = self.twin_mut(shard).ok_or(Refusal::Unknown)?;
+                if twin.body.is_some() || running {
+                    twin.merge_open(ChangeSet::rebuild(0));
+                } else {
+                    twin.ask(Urgency::Asked);
+                }
+                Ok(())
+            }
+            Command::Forget { shard, force } => match self.twin(shard).ok_or(Refusal::Unknown)?.tier {
+                Tier::Cold => Ok(()),
+                _ if force => Ok(()),
+                tier => Err(Refusal::InMemory(tier)),
+            },
+        }
+    }
+
+    /// What runs serves who comes later, as urgently.
+    fn hasten(&mut self, shard: ShardId, urgency: Urgency) {
+        if let Some(flight) = self.flights.iter_mut().find(|flight| flight.shard == shard) {
+            flight.urgency = flight.urgency.min(urgency);
+        }
+    }
+
+    fn heat(&mut self, shard: ShardId, pin: Pin) -> Result<(), Refusal> {
+        let (now, running) = (self.now, self.is_running(shard));
+        let twin = self.twin_mut(shard).ok_or(Refusal::Unknown)?;
+        twin.pin = match (twin.pin, pin) {
+            (Pin::Forever, _) | (_, Pin::Forever) => Pin::Forever,
+            (Pin::Until(a), Pin::Until(b)) => Pin::Until(a.max(b)),
+            (Pin::None, other) | (other, Pin::None) => other,
+        };
+        (twin.idle_since, twin.sent_away, twin.heat) = (now, false, true);
+        if twin.body.is_none() && !running {
+            twin.ask(Urgency::Asked);
+        }
+        self.hasten(shard, Urgency::Asked);
+        Ok(())
+    }
+
+    pub(crate) fn after(
+        &mut self,
+        kernel: &Kernel<Body>,
+        mut step: Step,
+        effects: &[Effect<Body>],
+    ) -> Result<(), String> {
+        let manners = self.manners(&step, effects);
+        self.settle_growth(&mut step, effects);
+        for effect in effects {
+            self.apply(kernel, &mut step, effect)?;
+        }
+        self.judge(kernel, &step, effects, manners)?;
+        self.close(kernel)
+    }
+
+    /// Growth is granted unless the attempt is stopped for it, which counts as a failure.
+    fn settle_growth(&mut self, step: &mut Step, effects: &[Effect<Body>]) {
+        let Some((attempt, needed)) = step.grew.take() else { return };
+        let Some(flight) = self.flights.iter_mut().find(|flight| flight.id == attempt) else { return };
+        let shard = flight.shard;
+        if !effects.iter().any(|effect| fails(effect, shard)) {
+            self.sums.reserved += needed - flight.reserved;
+            flight.reserved = needed;
+        }
+    }
+
+    /// Looks at every shard that this step was about.
+    fn close(&mut self, kernel: &Kernel<Body>) -> Result<(), String> {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        dirty.sort_unstable();
+        dirty.dedup();
+        for slot in &dirty {
+            let Some(twin) = &self.twins[*slot] else { continue };
+            let flight = self.flight(twin.id);
+            let wake = twin.wakes_at(&self.policy, flight, self.now);
+            let rest = twin.stays_until(&self.policy).filter(|_| !twin.is_held()).unwrap_or(Moment::MAX);
+            self.consistent(kernel, twin, flight)?;
+            if let Some(twin) = &mut self.twins[*slot] {
+                (twin.wake, twin.rest) = (wake, rest);
+                twin.urgency = twin.urgency.filter(|_| twin.wants_body());
+                // What has left memory has no changes to catch up with.
+                twin.open =
+                    twin.open.take().filter(|_| (twin.tier, twin.health) != (Tier::Cold, Health::Empty));
+            }
+        }
+        dirty.clear();
+        self.dirty = dirty;
+        Ok(())
+    }
+}
+
+/// True if the effect says that the shard failed.
+fn fails(effect: &Effect<Body>, failed: ShardId) -> bool {
+    matches!(effect, Effect::Transition(Transition { shard, reason: Reason::Failed, .. }) if *shard == failed)
+}
+
+/// Where a shard is kept.
+pub(crate) fn slot(id: ShardId) -> usize {
+    usize::try_from(id.0 % 64).expect("a slot")
+}
+
+/// The one shard that an event is about.
+fn target(event: &Event<Body>) -> Option<ShardId> {
+    match event {
+        Event::Add { shard, .. }
+        | Event::Touched { shard, .. }
+        | Event::Claimed(shard)
+        | Event::Settled(shard)
+        | Event::Changed { shard, .. }
+        | Event::Grew { shard, .. }
+        | Event::Ended { shard, .. }
+        | Event::Released { shard, .. } => Some(*shard),
+        Event::Operator { command, .. } => match command {
+            Command::Preload { shard, .. } | Command::Forget { shard, .. } => Some(*shard),
+            Command::Pin(shard)
+            | Command::Unpin(shard)
+            | Command::Hibernate(shard)
+            | Command::Refresh(shard) => Some(*shard),
+            Command::HibernateAll => None,
+        },
+        Event::Tick | Event::Hinted(_) | Event::MemoryHeld(_) | Event::Pressure(_) => None,
+    }
+}
