@@ -55,12 +55,14 @@ pub(crate) fn duplicate_names(body: &Body, cancel: &CancelToken) -> Result<DupeS
     let mut ids = vec![0u64; names.len() / 64 + 1];
     let mut first = 0;
     while first < count {
-        let folded = names.folded(first);
-        let end = (first + 1..count).find(|&id| names.folded(id) != folded).unwrap_or(count);
-        let rows: u32 = counts[first as usize..end as usize].iter().sum();
+        let folded = names.folded(names.id_at(first));
+        let same = |&position: &u32| names.folded(names.id_at(position)) == folded;
+        let end = (first + 1..count).find(|position| !same(position)).unwrap_or(count);
+        let variants = || (first..end).map(|position| names.id_at(position));
+        let rows: u32 = variants().map(|id| counts[id as usize]).sum();
         let extra = added.get_mut(folded);
         if rows + extra.as_deref().copied().unwrap_or(0) > 1 {
-            (first..end).for_each(|id| ids[id as usize / 64] |= 1 << (id % 64));
+            variants().for_each(|id| ids[id as usize / 64] |= 1 << (id % 64));
         }
         if let Some(extra) = extra {
             *extra += rows;

@@ -153,12 +153,11 @@ impl Resolver<'_> {
     fn children<'s>(&'s self, dir: DirId, text: &'s [u8], whole: bool) -> impl Iterator<Item = RowId> + 's {
         let folded = fold(text);
         let names = &self.base.names;
-        let ids = if whole { names.find_folded(&folded) } else { names.prefix_folded(&folded) };
-        self.base.children(dir).filter(move |&row| ids.contains(&self.base.name_id(row))).filter(
-            move |&row| {
-                !self.raw || if whole { self.name(row) == text } else { self.name(row).starts_with(text) }
-            },
-        )
+        let wanted = if whole { names.find_folded(&folded) } else { names.prefix_folded(&folded) };
+        let named = move |&row: &RowId| wanted.contains(&names.position_of(self.base.name_id(row)));
+        self.base.children(dir).filter(named).filter(move |&row| {
+            !self.raw || if whole { self.name(row) == text } else { self.name(row).starts_with(text) }
+        })
     }
 
     /// Folders at a path given by whole components; case-insensitively there may be several.
@@ -213,11 +212,12 @@ impl Resolver<'_> {
             }
             return Ok(ranges);
         }
-        for id in self.base.names.prefix_folded(&fold(last)) {
-            if id % 4096 == 0 {
+        for position in self.base.names.prefix_folded(&fold(last)) {
+            if position % 4096 == 0 {
                 cancel.check().map_err(EngineError::Cancelled)?;
             }
-            for row in self.base.postings(id).map(|at| self.base.posting(at)).filter(|&row| row != 0) {
+            let id = self.base.names.id_at(position);
+            for row in self.base.rows_named(id).filter(|&row| row != 0) {
                 let parent = self.base.dir_row(self.base.parent(row));
                 if (parent == 0 || self.fits(parent, above, above_is_whole)) && verify.completes(row, false) {
                     ranges.push(row..self.base.after(row));

@@ -21,9 +21,10 @@ pub use names::{DictError, extension};
 pub use volume::{Applied, Change, Volume};
 
 pub(crate) use base::{Base, DirId, partition};
+pub(crate) use bits::Ones;
 pub(crate) use column::ZONE_ROWS;
 pub(crate) use delta::{NONE, TEXT_ROWS};
-pub(crate) use grams::{BlockSet, GramLiteral};
+pub(crate) use grams::{BlockSet, BlockWalk, GramLiteral};
 pub(crate) use names::{BLOCK as BLOCK_NAMES, NameDict, Needle};
 
 use crate::entry::Meta;
