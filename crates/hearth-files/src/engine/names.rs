@@ -198,19 +198,19 @@ impl<'a> RowCursor<'a> {
 
     /// As [`Base::rows_named`].
     pub(crate) fn rows(&mut self, name: u32) -> impl Iterator<Item = RowId> + use<'a> {
-        self.rows_from(name, 0)
+        let base = self.base;
+        let (first, repeats) = self.parts_from(name, 0);
+        first.into_iter().chain(repeats.map(|at| base.repeat(at)))
     }
 
-    /// The rows from `from` on, ascending.
-    pub(crate) fn rows_from(&mut self, name: u32, from: RowId) -> impl Iterator<Item = RowId> + use<'a> {
-        let base = self.base;
+    /// The rows from `from` on: the first row of the name if it is one, and the range of its repeats.
+    pub(crate) fn parts_from(&mut self, name: u32, from: RowId) -> (Option<RowId>, Range<usize>) {
         let first = self.firsts.select(name as usize) as RowId;
         let mut repeats = self.repeats(name);
         if first < from {
-            repeats.start = partition(repeats.clone(), |at| base.repeat(at) < from);
+            repeats.start = partition(repeats.clone(), |at| self.base.repeat(at) < from);
         }
-        let first = (first >= from).then_some(first);
-        first.into_iter().chain(repeats.map(|at| base.repeat(at)))
+        ((first >= from).then_some(first), repeats)
     }
 
     fn repeats(&mut self, name: u32) -> Range<usize> {

@@ -6,6 +6,7 @@
 //! [`tops`] follow another order.
 
 mod batches;
+mod first_names;
 mod page;
 mod tops;
 mod zones;

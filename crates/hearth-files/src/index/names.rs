@@ -123,6 +123,14 @@ impl NameDict {
         self.order.position_of(id)
     }
 
+    /// Whether the names at two positions have one folded form. Reads no text where neither name has
+    /// another raw form: different names then.
+    pub(crate) fn same_folded(&self, position: u32, other: u32) -> bool {
+        let (id, other) = (self.id_at(position), self.id_at(other));
+        let may = self.case.differs(id) || self.case.differs(other);
+        may && self.folded(id) == self.folded(other)
+    }
+
     /// Id of a raw name.
     pub(crate) fn find(&self, raw: &[u8]) -> Option<u32> {
         let mut folded = Vec::with_capacity(raw.len());

@@ -1,18 +1,13 @@
 //! The first rows in path order.
 //!
-//! Names are numbered by their first rows, so blocks of names are looked at from the first one on, and a
-//! page is complete once the next block's first row lies behind its last. Where rows are confined to a part
-//! of the volume, or hardly any row of a matching name passes, rows are looked at in path order instead,
-//! or everything is matched first; each try is bounded by what the next would cost.
+//! With a condition on names, the first names have the first rows. Where rows are confined to a part of
+//! the volume, or hardly any row of a matching name passes, rows are looked at in path order instead, or
+//! everything is matched first; each try is bounded by what the next would cost.
 
 use super::super::Cancelled;
 use super::super::eval::Eye;
-use super::super::names::{NameTester, RowCursor};
-use super::super::paths::in_ranges;
-use super::{CHECKED_ROWS, Select};
-use crate::index::{BLOCK_NAMES, BlockWalk, RowId};
-use rayon::prelude::*;
-use std::collections::BinaryHeap;
+use super::Select;
+use crate::index::RowId;
 use std::ops::{ControlFlow, Range};
 
 /// Most rows that a page looks at in path order before names are matched.
@@ -23,18 +18,8 @@ const PROBE_PIECE: u32 = 8192;
 const FEW_ROWS: u64 = 2048;
 /// Blocks looked at to guess how many rows match.
 const SAMPLE: usize = 16;
-/// Blocks looked up before any of them is looked at: of the first wave; each later one has twice as many.
-const FIRST_WAVE: usize = 64;
-/// Waves grow up to this many blocks.
-const LARGEST_WAVE: usize = 32 * 1024;
-/// Blocks from which on preparing the condition pays.
-const MANY_BLOCKS: u64 = 8 * 1024;
-/// Up to this many blocks are looked at on the calling thread.
-const BLOCKS_ALONE: usize = 2048;
-/// Blocks of names whose memory is asked for at once.
-const TOGETHER: usize = 16;
 /// With a condition on rows: rows verified by way of names before all names are matched.
-const NAMED_ROWS: u64 = 64 * 1024;
+const NAMED_ROWS: usize = 32 * 1024;
 
 /// The first rows of an answer.
 pub(crate) struct Page {
@@ -55,7 +40,7 @@ impl Select<'_> {
         {
             return Ok(page);
         }
-        let patience = if self.scope.program.row.is_none() { u64::MAX } else { NAMED_ROWS };
+        let patience = if self.scope.program.row.is_none() { usize::MAX } else { NAMED_ROWS };
         if let Some(page) = self.page_by_names(want, patience)? {
             return Ok(page);
         }
@@ -122,114 +107,6 @@ impl Select<'_> {
         Ok(Page { rows: found, exhaustive })
     }
 
-    /// Looks at names in the order of their first rows until no later name can change the page.
-    /// `None` if `patience` rows were verified before that.
-    fn page_by_names(&mut self, want: usize, patience: u64) -> Result<Option<Page>, Cancelled> {
-        let (scope, base) = (self.scope, &self.scope.body.base);
-        let node = scope.program.name.as_ref().expect("only called with a name condition");
-        let test = NameTester::new(scope, node);
-        let mut walk = match self.known_blocks() {
-            Some(known) => BlockWalk::over(known.clone()),
-            None => node.need().walk(scope.body),
-        };
-        let end = self.ranges.last().map_or(0, |range| range.end);
-        let mut first = FirstRows { capacity: want + 1, rows: BinaryHeap::new(), end, patience };
-        let (mut blocks, mut wave, mut looked) = (Vec::with_capacity(FIRST_WAVE), FIRST_WAVE, 0);
-        loop {
-            let more = walk.fill(wave, &mut blocks);
-            looked += blocks.len() as u64;
-            self.rows_of_wave(&test, &blocks, &mut first)?;
-            let next = blocks.last().map_or(0, |&block| base.first_row(block * BLOCK_NAMES));
-            let complete = !more || next >= first.end;
-            if complete || first.patience == 0 {
-                self.note_names(looked, first.rows.len());
-                return Ok(complete.then(|| first.into_page(want)));
-            }
-            if looked > MANY_BLOCKS {
-                node.prepare_for_many();
-            }
-            wave = (wave * 2).min(LARGEST_WAVE);
-        }
-    }
-
-    fn note_names(&mut self, looked: u64, found: usize) {
-        self.trace.accelerator("names by grams, in the order of their first rows");
-        self.trace.candidates(looked);
-        self.trace.step("rows of names in the first blocks", found as u64);
-    }
-
-    fn rows_of_wave(
-        &self,
-        test: &NameTester<'_>,
-        blocks: &[u32],
-        first: &mut FirstRows,
-    ) -> Result<(), Cancelled> {
-        let threads = self.scope.pool.current_num_threads();
-        if blocks.len() <= BLOCKS_ALONE || threads == 1 {
-            return self.rows_of_blocks(test, blocks, first);
-        }
-        let parts = blocks.par_chunks(blocks.len().div_ceil(threads)).map(|blocks| {
-            let mut own = FirstRows { rows: BinaryHeap::new(), ..*first };
-            self.rows_of_blocks(test, blocks, &mut own)?;
-            Ok(own)
-        });
-        let parts: Vec<FirstRows> = self.scope.pool.install(|| parts.collect::<Result<_, Cancelled>>())?;
-        parts.into_iter().for_each(|part| first.merge(part));
-        Ok(())
-    }
-
-    fn rows_of_blocks(
-        &self,
-        test: &NameTester<'_>,
-        blocks: &[u32],
-        first: &mut FirstRows,
-    ) -> Result<(), Cancelled> {
-        let base = &self.scope.body.base;
-        let (mut eye, mut cursor, mut ids) = (self.eye(), RowCursor::new(base), Vec::new());
-        for (count, group) in blocks.chunks(TOGETHER).enumerate() {
-            if count % 64 == 0 {
-                self.scope.cancel.check()?;
-            }
-            if first.patience == 0 || base.first_row(group[0] * BLOCK_NAMES) >= first.end {
-                break;
-            }
-            // Read together: one wait for memory instead of one per block.
-            group.iter().for_each(|&block| base.names.touch_block(block));
-            ids.clear();
-            for &block in group {
-                test.names_in(&mut eye, &(block..block + 1), |id| ids.push(id));
-            }
-            for &id in &ids {
-                self.first_rows_of_name(id, &mut cursor, &mut eye, first)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn first_rows_of_name(
-        &self,
-        id: u32,
-        cursor: &mut RowCursor<'_>,
-        eye: &mut Eye<'_>,
-        first: &mut FirstRows,
-    ) -> Result<(), Cancelled> {
-        let whole = self.all_rows_in_range();
-        let from = self.ranges.first().map_or(0, |range| range.start);
-        for (count, row) in cursor.rows_from(id, from).enumerate() {
-            if row >= first.end || first.patience == 0 {
-                break;
-            }
-            if count % CHECKED_ROWS == CHECKED_ROWS - 1 {
-                self.scope.cancel.check()?;
-            }
-            first.patience -= 1;
-            if (whole || in_ranges(&self.ranges, row)) && self.verify_row(eye, row) {
-                first.push(row);
-            }
-        }
-        Ok(())
-    }
-
     fn page_by_postings(&mut self, want: usize) -> Result<Page, Cancelled> {
         self.trace.accelerator("names by grams, rows by name");
         let mut rows = self.rows_of_names()?;
@@ -291,41 +168,6 @@ impl Select<'_> {
         self.trace.accelerator(how);
         self.trace.candidates(seen);
         self.trace.step("rows probed in path order", found as u64);
-    }
-}
-
-/// The smallest rows seen so far.
-struct FirstRows {
-    capacity: usize,
-    rows: BinaryHeap<RowId>,
-    /// Rows from here on are not among the smallest.
-    end: RowId,
-    /// Rows that may still be verified.
-    patience: u64,
-}
-
-impl FirstRows {
-    fn push(&mut self, row: RowId) {
-        self.rows.push(row);
-        if self.rows.len() > self.capacity {
-            self.rows.pop();
-        }
-        if self.rows.len() == self.capacity {
-            self.end = self.rows.peek().copied().unwrap_or(self.end);
-        }
-    }
-
-    /// Takes in the rows of a part that began where this one stands.
-    fn merge(&mut self, part: FirstRows) {
-        part.rows.into_iter().for_each(|row| self.push(row));
-        self.patience = self.patience.min(part.patience);
-    }
-
-    fn into_page(self, want: usize) -> Page {
-        let mut rows = self.rows.into_sorted_vec();
-        let exhaustive = rows.len() <= want;
-        rows.truncate(want);
-        Page { rows, exhaustive }
     }
 }
 

@@ -1,17 +1,21 @@
 //! The first rows under an order by size, time or name, without looking at everything.
 
 use super::super::Cancelled;
+use super::super::eval::Eye;
 use super::super::order::{Keyed, Order, TopK};
 use super::super::paths::{in_ranges, intersection};
 use super::zones::touched_groups;
 use super::{CHECKED_ROWS, Select};
-use crate::index::ZONE_ROWS;
+use crate::index::{BLOCK_NAMES, ZONE_ROWS};
 use crate::query::SortField;
 use rayon::prelude::*;
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 /// Most rows looked at in name order before the order is made by sorting.
 const NAME_ORDER_ROWS: u64 = 256 * 1024;
+/// Names passed by in order in the time that it takes to read a block of names.
+const BLOCK_STEPS: u64 = 32;
 
 impl Select<'_> {
     /// The first `k` base rows under an order that zone maps serve, without looking at all of them.
@@ -33,12 +37,11 @@ impl Select<'_> {
         }
         let bitmap = self.names.as_ref().map(|names| names.bitmap(base.names.len()));
         let best = |group: usize| if first.descending { !zones.max(group) } else { zones.min(group) };
-        let mut groups: BinaryHeap<std::cmp::Reverse<(i64, u32)>> = touched_groups(&self.ranges)
-            .map(|group| std::cmp::Reverse((best(group as usize), group)))
-            .collect();
+        let mut groups: BinaryHeap<Reverse<(i64, u32)>> =
+            touched_groups(&self.ranges).map(|group| Reverse((best(group as usize), group))).collect();
         let mut top = TopK::new(order, k);
         let mut looked = 0u64;
-        while let Some(std::cmp::Reverse((bound, _))) = groups.peek().copied() {
+        while let Some(Reverse((bound, _))) = groups.peek().copied() {
             top.tighten();
             if bound > top.threshold() {
                 break;
@@ -64,8 +67,8 @@ impl Select<'_> {
         Ok(Some(top.into_kept()))
     }
 
-    /// Rows that hold the first `k` under an order that begins with the name, found by walking the
-    /// dictionary. `None` if too few of the rows looked at matched.
+    /// Rows that hold the first `k` under an order that begins with the name: the names are walked in
+    /// order, or those that match are put in order. `None` if too few of the rows looked at matched.
     pub(crate) fn top_by_name(
         &mut self,
         order: &Order<'_>,
@@ -75,39 +78,108 @@ impl Select<'_> {
             return Ok(None);
         };
         self.narrow_blocks();
-        let base = &self.scope.body.base;
-        let names = base.names.len() as u32;
-        let whole = self.all_rows_in_range();
-        let (mut eye, mut found, mut looked) = (self.eye(), Vec::new(), 0u64);
-        for step in 0..names {
-            let position = if first.descending { names - 1 - step } else { step };
-            if found.len() >= k {
+        let last = self.scope.body.base.names.len() as u32;
+        // The same again turns a place back into a position.
+        let place = |position: u32| if first.descending { last - 1 - position } else { position };
+        let walked = self.walk_names(order, k, place)?;
+        if walked.is_some() || !self.match_names()? {
+            return Ok(walked);
+        }
+        self.sort_names(order, k, place)
+    }
+
+    fn walk_names(
+        &mut self,
+        order: &Order<'_>,
+        k: usize,
+        place: impl Fn(u32) -> u32,
+    ) -> Result<Option<Vec<Keyed>>, Cancelled> {
+        let (names, node) = (&self.scope.body.base.names, self.scope.program.name.as_ref());
+        // What matching the names takes; as much again may be lost on trying.
+        let patience = match node {
+            Some(_) => (self.candidate_blocks() * BLOCK_STEPS).min(NAME_ORDER_ROWS),
+            None => NAME_ORDER_ROWS,
+        };
+        let mut top = NameTop::new(self, order);
+        for (position, step) in (0..names.len() as u32).map(&place).zip(0u64..) {
+            if top.found.len() >= k {
                 break;
             }
-            if looked + u64::from(step) > NAME_ORDER_ROWS {
-                self.trace.step("rows in name order, too few matched", found.len() as u64);
+            if top.looked + step > patience {
+                let found = top.found.len();
+                self.trace.step("names in order, too few matched", found as u64);
                 return Ok(None);
             }
-            let id = base.names.id_at(position);
-            let named =
-                self.known_blocks().is_none_or(|blocks| blocks.contains(id / crate::index::BLOCK_NAMES));
-            if !named || !self.scope.program.name.as_ref().is_none_or(|node| eye.name_id(node, id)) {
-                continue;
-            }
-            // All rows of the last name: its ties are ordered by the other keys.
-            for row in base.rows_named(id) {
-                if looked % CHECKED_ROWS as u64 == 0 {
-                    self.scope.cancel.check()?;
-                }
-                looked += 1;
-                if (whole || in_ranges(&self.ranges, row)) && self.verify_row(&mut eye, row) {
-                    found.push((order.primary(row), row));
-                }
+            let id = names.id_at(position);
+            let named = self.known_blocks().is_none_or(|blocks| blocks.contains(id / BLOCK_NAMES));
+            if named && node.is_none_or(|node| top.eye.name_id(node, id)) {
+                top.take(id)?;
             }
         }
+        let NameTop { found, looked, .. } = top;
+        self.note_names(looked, found.len());
+        Ok(Some(found))
+    }
+
+    /// Takes the names that match in order, without sorting those that are not reached.
+    fn sort_names(
+        &mut self,
+        order: &Order<'_>,
+        k: usize,
+        place: impl Fn(u32) -> u32,
+    ) -> Result<Option<Vec<Keyed>>, Cancelled> {
+        let dictionary = &self.scope.body.base.names;
+        let ids = self.names.iter().flat_map(|names| &names.ids);
+        let mut places: BinaryHeap<Reverse<u32>> =
+            ids.map(|&id| Reverse(place(dictionary.position_of(id)))).collect::<Vec<_>>().into();
+        let mut top = NameTop::new(self, order);
+        while let Some(Reverse(next)) = places.pop().filter(|_| top.found.len() < k) {
+            if top.looked > NAME_ORDER_ROWS {
+                let found = top.found.len();
+                self.trace.step("matching names in order, too few rows matched", found as u64);
+                return Ok(None);
+            }
+            top.take(dictionary.id_at(place(next)))?;
+        }
+        let NameTop { found, looked, .. } = top;
+        self.note_names(looked, found.len());
+        Ok(Some(found))
+    }
+
+    fn note_names(&mut self, looked: u64, found: usize) {
         self.trace.accelerator("names in order");
         self.trace.candidates(looked);
-        self.trace.step("rows in name order", found.len() as u64);
-        Ok(Some(found))
+        self.trace.step("rows in name order", found as u64);
+    }
+}
+
+/// Rows found under an order by name.
+struct NameTop<'a> {
+    select: &'a Select<'a>,
+    order: &'a Order<'a>,
+    eye: Eye<'a>,
+    found: Vec<Keyed>,
+    looked: u64,
+}
+
+impl<'a> NameTop<'a> {
+    fn new(select: &'a Select<'a>, order: &'a Order<'a>) -> Self {
+        NameTop { select, order, eye: select.eye(), found: Vec::new(), looked: 0 }
+    }
+
+    /// Takes all rows of a name, since its ties are ordered by the other keys.
+    fn take(&mut self, id: u32) -> Result<(), Cancelled> {
+        let whole = self.select.all_rows_in_range();
+        for row in self.select.scope.body.base.rows_named(id) {
+            if self.looked.is_multiple_of(CHECKED_ROWS as u64) {
+                self.select.scope.cancel.check()?;
+            }
+            self.looked += 1;
+            let in_range = whole || in_ranges(&self.select.ranges, row);
+            if in_range && self.select.verify_row(&mut self.eye, row) {
+                self.found.push((self.order.primary(row), row));
+            }
+        }
+        Ok(())
     }
 }

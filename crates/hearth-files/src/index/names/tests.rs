@@ -95,6 +95,9 @@ proptest! {
             prop_assert_eq!(&by_id[id as usize], &(folded, raw));
             prop_assert_eq!(dict.position_of(id), position);
         }
+        for (position, pair) in (0u32..).zip(in_order(&by_id).windows(2)) {
+            prop_assert_eq!(dict.same_folded(position, position + 1), pair[0].0 == pair[1].0);
+        }
     }
 
     #[test]
