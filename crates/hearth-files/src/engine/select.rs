@@ -8,6 +8,7 @@
 mod batches;
 mod first_names;
 mod page;
+mod peaks;
 mod tops;
 mod zones;
 
@@ -21,6 +22,8 @@ use crate::index::{BlockSet, RowId, TEXT_ROWS};
 
 /// Rows of names verified between two looks at the cancellation token.
 const CHECKED_ROWS: usize = 1024;
+/// Blocks of names from which on preparing the condition pays.
+const MANY_BLOCKS: usize = 4 * 1024;
 
 /// See the module.
 pub(crate) struct Select<'a> {

@@ -9,6 +9,7 @@ use super::bits::{Bits, PackedInts};
 use super::column::{Column, ZoneMap};
 use super::grams::GramIndex;
 use super::names::NameDict;
+use super::peaks::Peaks;
 use super::{RowId, Totals};
 use crate::entry::Meta;
 use hearth_core::{EntryKind, HeapSize};
@@ -60,6 +61,8 @@ pub(crate) struct RowColumns {
     pub(crate) size_zones: ZoneMap,
     pub(crate) modified_zones: ZoneMap,
     pub(crate) inode_zones: ZoneMap,
+    pub(crate) size_peaks: Peaks,
+    pub(crate) modified_peaks: Peaks,
 }
 
 /// See the module.
@@ -332,6 +335,7 @@ impl Base {
             ("inode", columns.inode.heap_bytes()),
             ("class", columns.class.heap_bytes() + columns.classes.heap_bytes()),
             ("zone maps", zones.iter().sum()),
+            ("peaks", columns.size_peaks.heap_bytes() + columns.modified_peaks.heap_bytes()),
             ("hard links", self.hard_links.heap_bytes()),
         ]
     }

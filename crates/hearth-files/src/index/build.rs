@@ -12,6 +12,7 @@ use super::column::{Column, ZoneMap};
 use super::grams::GramIndex;
 use super::intern::{Interned, intern};
 use super::names::{LEFT_OUT, NameDict, SortedNames};
+use super::peaks::Peaks;
 use crate::entry::{Chunk, Meta, NOT_A_DIR, RawRow};
 use hearth_core::{CancelToken, EntryKind, limits};
 use rayon::ThreadPool;
@@ -204,7 +205,7 @@ fn assemble(
                 by_name = Some(rows_by_name(rows, names.len()));
                 dirs = Some(dir_columns(layout));
             });
-            columns = Some(row_columns(rows, cancel));
+            columns = Some(row_columns(rows, names.len(), cancel));
         });
     });
     cancel.check()?;
@@ -316,19 +317,22 @@ fn sum_own_entries(layout: &Layout<'_>, size: &mut [i64], allocated: &mut [i64])
     }
 }
 
-fn row_columns(rows: &[Placed<'_>], cancel: &CancelToken) -> RowColumns {
+fn row_columns(rows: &[Placed<'_>], names: usize, cancel: &CancelToken) -> RowColumns {
     let column = |value: &dyn Fn(&Meta) -> i64| -> Vec<i64> {
         // A cancelled build is thrown away; empty columns only get it to its end sooner.
         if cancel.check().is_err() { Vec::new() } else { rows.iter().map(|row| value(row.meta)).collect() }
     };
+    let peaks = |values: &[i64]| Peaks::build(values, rows.iter().map(|row| row.name), names);
     let sizes = column(&|meta| meta.size as i64);
     let expected: Vec<i64> = sizes.iter().map(|&size| expected_allocation(size)).collect();
     let allocated = Column::build_relative(&column(&|meta| meta.allocated as i64), &expected);
     drop(expected);
     let (size, size_zones) = (Column::build(&sizes), ZoneMap::build(&sizes));
+    let size_peaks = peaks(&sizes);
     drop(sizes);
     let modified_values = column(&|meta| meta.modified_ns);
     let (modified, modified_zones) = (Column::build(&modified_values), ZoneMap::build(&modified_values));
+    let modified_peaks = peaks(&modified_values);
     let created_values = column(&|meta| meta.created_ns);
     let created = Column::build_relative(&created_values, &modified_values);
     drop(modified_values);
@@ -350,6 +354,8 @@ fn row_columns(rows: &[Placed<'_>], cancel: &CancelToken) -> RowColumns {
         size_zones,
         modified_zones,
         inode_zones,
+        size_peaks,
+        modified_peaks,
     }
 }
 

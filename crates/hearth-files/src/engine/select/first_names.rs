@@ -10,7 +10,7 @@ use super::super::eval::Eye;
 use super::super::names::{NameTester, RowCursor};
 use super::super::paths::in_ranges;
 use super::page::Page;
-use super::{CHECKED_ROWS, Select};
+use super::{CHECKED_ROWS, MANY_BLOCKS, Select};
 use crate::index::{BLOCK_NAMES, Base, BlockWalk, RowId};
 use rayon::prelude::*;
 use std::cmp::Reverse;
@@ -23,8 +23,6 @@ const FIRST_WAVE: usize = 64;
 const LARGEST_WAVE: usize = 32 * 1024;
 /// Up to this many blocks are read on the calling thread.
 const BLOCKS_ALONE: usize = 1024;
-/// Blocks from which on preparing the condition pays.
-const MANY_BLOCKS: u64 = 8 * 1024;
 /// Blocks whose memory is asked for at once.
 const TOGETHER: usize = 16;
 
@@ -53,7 +51,7 @@ impl Select<'_> {
         let (mut blocks, mut wave, mut looked) = (Vec::with_capacity(FIRST_WAVE), FIRST_WAVE, 0);
         let progress = loop {
             let more = walk.fill(wave, &mut blocks);
-            looked += blocks.len() as u64;
+            looked += blocks.len();
             let progress = self.read_blocks(&test, &blocks, &mut rows)?;
             if progress != Progress::Open {
                 break progress;
@@ -68,7 +66,7 @@ impl Select<'_> {
         };
         let mut found = rows.found;
         self.trace.accelerator("names by grams, in the order of their first rows");
-        self.trace.candidates(looked);
+        self.trace.candidates(looked as u64);
         self.trace.step("rows of the first names", found.len() as u64);
         found.truncate(want);
         let exhaustive = progress == Progress::Done;
