@@ -39,6 +39,29 @@ pub(crate) fn matching_names(
     node: &Node,
     blocks: Option<&BlockSet>,
 ) -> Result<NameMatches, Cancelled> {
+    let mut parts = gathered(scope, node, blocks, |ids: &mut Vec<u32>, id| ids.push(id))?;
+    let ids = if parts.len() == 1 { parts.remove(0) } else { parts.concat() };
+    Ok(NameMatches { ids })
+}
+
+/// The number of base rows whose names match. As [`matching_names`], and keeps nothing.
+pub(crate) fn count_rows(
+    scope: &Scope<'_>,
+    node: &Node,
+    blocks: Option<&BlockSet>,
+) -> Result<u64, Cancelled> {
+    let base = &scope.body.base;
+    let parts = gathered(scope, node, blocks, |rows: &mut u64, id| *rows += base.rows_of(id))?;
+    Ok(parts.into_iter().sum())
+}
+
+/// Gives each matching name to `add`, in order within a part, and returns the parts in order.
+fn gathered<T: Default + Send>(
+    scope: &Scope<'_>,
+    node: &Node,
+    blocks: Option<&BlockSet>,
+    add: impl Fn(&mut T, u32) + Sync,
+) -> Result<Vec<T>, Cancelled> {
     let runs = match blocks {
         Some(set) => runs(set.iter()),
         None => runs(0..scope.body.base.names.blocks()),
@@ -46,30 +69,34 @@ pub(crate) fn matching_names(
     let test = NameTester::new(scope, node);
     let blocks = runs.iter().map(ExactSizeIterator::len).sum::<usize>();
     if blocks <= ALONE {
-        return Ok(NameMatches { ids: verify_runs(scope, &test, &runs)? });
+        return Ok(vec![gathered_of(scope, &test, &runs, &add)?]);
     }
     if blocks > MANY {
         node.prepare_for_many();
     }
     // Enough pieces that no thread waits for another's last one.
     let piece = (runs.len() / 64).clamp(1, 64);
-    let parts = runs.par_chunks(piece).map(|runs| verify_runs(scope, &test, runs));
-    let parts: Vec<Vec<u32>> = scope.pool.install(|| parts.collect::<Result<_, _>>())?;
-    Ok(NameMatches { ids: parts.concat() })
+    let parts = runs.par_chunks(piece).map(|runs| gathered_of(scope, &test, runs, &add));
+    scope.pool.install(|| parts.collect())
 }
 
 /// Asks for the memory of several short runs at once before they are verified.
-fn verify_runs(scope: &Scope<'_>, test: &NameTester<'_>, runs: &[Range<u32>]) -> Result<Vec<u32>, Cancelled> {
+fn gathered_of<T: Default>(
+    scope: &Scope<'_>,
+    test: &NameTester<'_>,
+    runs: &[Range<u32>],
+    add: &impl Fn(&mut T, u32),
+) -> Result<T, Cancelled> {
     const TOGETHER: usize = 16;
-    let (mut eye, mut ids) = (Eye::new(scope.body, scope.program.raw), Vec::new());
+    let (mut eye, mut part) = (Eye::new(scope.body, scope.program.raw), T::default());
     for group in runs.chunks(TOGETHER) {
         group.iter().for_each(|run| scope.body.base.names.touch_block(run.start));
         for run in group {
             scope.cancel.check()?;
-            test.names_in(&mut eye, run, |id| ids.push(id));
+            test.names_in(&mut eye, run, |id| add(&mut part, id));
         }
     }
-    Ok(ids)
+    Ok(part)
 }
 
 /// For a condition on the extension alone: the numbers of the extensions that meet it.
@@ -173,15 +200,6 @@ fn single_literal(node: &Node) -> Option<Needle> {
         }
         Matcher::WholeWord(_) | Matcher::Regex(_) | Matcher::Fuzzy(_) => None,
     }
-}
-
-/// Rows of the names in the base.
-pub(crate) fn count_rows(scope: &Scope<'_>, ids: &[u32]) -> u64 {
-    let count = |ids: &[u32]| ids.iter().map(|&id| scope.body.base.rows_of(id)).sum::<u64>();
-    if ids.len() <= 64 * 1024 {
-        return count(ids);
-    }
-    scope.pool.install(|| ids.par_chunks(16 * 1024).map(count).sum())
 }
 
 /// Finds the rows of ascending names quickly where they lie close together.

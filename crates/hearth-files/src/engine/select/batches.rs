@@ -6,8 +6,8 @@
 use super::super::Cancelled;
 use super::super::eval::Eye;
 use super::super::names::count_rows;
-use super::Select;
 use super::zones::Zones;
+use super::{CHECKED_ROWS, Select};
 use crate::index::{RowId, ZONE_ROWS};
 use rayon::prelude::*;
 use std::ops::{ControlFlow, Range};
@@ -25,15 +25,7 @@ impl Select<'_> {
             if scope.program.name.is_none() {
                 return Ok(u64::from(scope.body.base.len) - scope.body.delta.dead.count_ones());
             }
-            self.match_names()?;
-            let names = self.names.as_ref().expect("just matched");
-            let dead = scope.body.delta.dead.iter_ones_in(0..scope.body.base.len);
-            let gone =
-                dead.filter(|&row| names.ids.binary_search(&scope.body.base.name_id(row)).is_ok()).count();
-            let rows = count_rows(scope, &names.ids);
-            self.trace.accelerator("row counts of names");
-            self.trace.step("rows of those names", rows);
-            return Ok(rows - gone as u64);
+            return self.count_by_names();
         }
         let mut total = 0;
         self.for_each_batch(false, &mut |rows| {
@@ -41,6 +33,23 @@ impl Select<'_> {
             ControlFlow::Continue(())
         })?;
         Ok(total)
+    }
+
+    fn count_by_names(&mut self) -> Result<u64, Cancelled> {
+        self.narrow_blocks();
+        let scope = self.scope;
+        let node = scope.program.name.as_ref().expect("only called with a name condition");
+        let rows = count_rows(scope, node, self.known_blocks())?;
+        let (mut eye, mut gone) = (self.eye(), 0);
+        for (count, row) in scope.body.delta.dead.iter_ones_in(0..scope.body.base.len).enumerate() {
+            if count % CHECKED_ROWS == 0 {
+                scope.cancel.check()?;
+            }
+            gone += u64::from(self.has_name(&mut eye, row));
+        }
+        self.trace.accelerator("row counts of names");
+        self.trace.step("rows of the names that match", rows);
+        Ok(rows - gone)
     }
 
     /// Every matching base row at its place, in batches; in order if asked for.
