@@ -1,4 +1,9 @@
 //! The first rows under an order by size, time or name, without looking at everything.
+//!
+//! Size and time: groups of rows are read from the best one on, until the best of the next cannot change the
+//! answer. Name: the dictionary is walked in alphabetical order for as long as matching all names would
+//! take; after that the names that match are taken in order. `None` always means that another way must
+//! answer, never that nothing was found.
 
 use super::super::Cancelled;
 use super::super::eval::Eye;

@@ -1,4 +1,7 @@
 //! Which groups of rows conditions on size and time leave, by the smallest and largest value of each.
+//!
+//! Only conditions that every row must meet count. A group that is left may still hold no match: rows are
+//! verified afterwards. Groups are those of the zone maps.
 
 use super::super::Scope;
 use super::super::program::{Node, RowTest};
