@@ -68,6 +68,13 @@ pub fn fold(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
+/// What every folded text begins with whose raw form begins with `bytes`, also where those end within a
+/// character, which alone would be taken for bytes that are not UTF-8.
+pub(crate) fn fold_beginning(bytes: &[u8]) -> Vec<u8> {
+    let cut = bytes.utf8_chunks().last().map_or(0, |chunk| chunk.invalid().len());
+    fold(&bytes[..bytes.len() - cut])
+}
+
 /// True if folding would leave `bytes` as they are.
 pub fn is_folded(bytes: &[u8]) -> bool {
     if bytes.is_ascii() {

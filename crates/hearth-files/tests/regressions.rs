@@ -1,8 +1,11 @@
 //! Defects that were found and mended, each by its own name.
 
 use hearth_core::{CancelToken, EntryKind};
+use hearth_files::engine::{Find, find};
 use hearth_files::entry::{Chunk, Meta, NOT_A_DIR};
 use hearth_files::index::{Body, Change, Root, Volume};
+use hearth_files::query::{Context, parse};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 fn build(rows: &[(u32, u32, &str, Meta)]) -> Body {
@@ -30,4 +33,38 @@ fn a_move_over_a_folder_that_holds_a_link_of_the_moved_file_leaves_no_row_behind
     assert_eq!((body.entries(), body.find_path(b"/a")), (2, None));
     let moved = body.meta(body.find_path(b"/folder").unwrap());
     assert_eq!((moved.kind(), moved.inode, moved.links), (EntryKind::File, 7, 1));
+}
+
+fn count(body: &Body, query: &[u8]) -> usize {
+    let context = Context {
+        now_ns: 0,
+        zone: jiff::tz::TimeZone::UTC,
+        cwd: None,
+        home: None,
+        user_id: &|_| None,
+        group_id: &|_| None,
+    };
+    let query = parse(query, &context).unwrap();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let find_all = Find { query: &query, sort: &[], skip: 0, limit: None, total: false };
+    let mut rows = 0;
+    find(&Arc::new(body.clone()), &find_all, &pool, &CancelToken::new(), &mut |more| {
+        rows += more.len();
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    rows
+}
+
+/// The folded form of a cut character is no beginning of the folded name.
+#[test]
+fn a_raw_path_that_ends_within_a_character_finds_what_begins_so() {
+    let body = build(&[
+        (0, 1, "\u{1e9e}x", Meta::unknown(EntryKind::Dir, 8)),
+        (1, NOT_A_DIR, "in", Meta::unknown(EntryKind::File, 9)),
+    ]);
+    assert_eq!(count(&body, b"case:/\xe1"), 2);
+    assert_eq!(count(&body, b"case:/\xe1\xba"), 2);
+    assert_eq!(count(&body, b"case:/\xe1\xbb"), 0);
+    assert_eq!(count(&body, "case:/\u{1e9e}".as_bytes()), 2);
 }

@@ -4,10 +4,10 @@
 //! count folded; sizes count once per inode and leave out empty files.
 
 use super::EngineError;
-use crate::fold::fold;
 use crate::index::{Body, RowId};
 use hearth_core::{CancelToken, EntryKind};
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 /// Keys that occur at least twice.
 #[derive(Debug)]
@@ -39,36 +39,37 @@ impl DupeSet {
 
 /// Folded names of more than one live entry.
 pub(crate) fn duplicate_names(body: &Body, cancel: &CancelToken) -> Result<DupeSet, EngineError> {
-    let names = &body.base.names;
-    let count = names.len() as u32;
-    let mut counts = vec![0u32; names.len()];
-    for row in (0..body.base.len).filter(|&row| !body.delta.dead.get(row)) {
-        counts[body.base.name_id(row) as usize] += 1;
+    let (base, names) = (&body.base, &body.base.names);
+    let mut counts: Vec<u64> = (0..names.len() as u32).map(|id| base.rows_of(id)).collect();
+    for row in body.delta.dead.iter_ones_in(0..base.len) {
+        counts[base.name_id(row) as usize] -= 1;
     }
     cancel.check().map_err(EngineError::Cancelled)?;
-    let mut added: HashMap<Vec<u8>, u32> = HashMap::new();
+    let mut ids = vec![0u64; names.len() / 64 + 1];
+    let mut mark = |positions: Range<u32>, extra: u64| {
+        let variants = || positions.clone().map(|position| names.id_at(position));
+        let repeated = variants().map(|id| counts[id as usize]).sum::<u64>() + extra > 1;
+        if repeated {
+            variants().for_each(|id| ids[id as usize / 64] |= 1 << (id % 64));
+        }
+        repeated
+    };
+    let mut first = 0;
+    for next in 1..=names.len() as u32 {
+        if next == names.len() as u32 || !names.same_folded(next - 1, next) {
+            mark(first..next, 0);
+            first = next;
+        }
+    }
+    cancel.check().map_err(EngineError::Cancelled)?;
+    let mut added: HashMap<Vec<u8>, u64> = HashMap::new();
     for row in body.added_rows() {
         let mut folded = Vec::new();
         body.folded_into(row, &mut folded);
         *added.entry(folded).or_default() += 1;
     }
-    let mut ids = vec![0u64; names.len() / 64 + 1];
-    let mut first = 0;
-    while first < count {
-        let folded = names.folded(first);
-        let end = (first + 1..count).find(|&id| names.folded(id) != folded).unwrap_or(count);
-        let rows: u32 = counts[first as usize..end as usize].iter().sum();
-        let extra = added.get_mut(folded);
-        if rows + extra.as_deref().copied().unwrap_or(0) > 1 {
-            (first..end).for_each(|id| ids[id as usize / 64] |= 1 << (id % 64));
-        }
-        if let Some(extra) = extra {
-            *extra += rows;
-        }
-        first = end;
-    }
-    let added = added.into_iter().filter(|&(_, count)| count > 1).map(|(name, _)| fold(&name)).collect();
-    Ok(DupeSet::Names { ids, added })
+    added.retain(|folded, &mut extra| mark(names.find_folded(folded), extra));
+    Ok(DupeSet::Names { ids, added: added.into_keys().collect() })
 }
 
 /// Sizes above 0 of more than one inode of a regular file.

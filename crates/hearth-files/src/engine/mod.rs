@@ -284,8 +284,13 @@ fn best_rows(
     order: &Order<'_>,
     size: usize,
 ) -> Result<Option<Vec<order::Keyed>>, EngineError> {
-    let by_name = select.top_by_name(order, size)?;
-    Ok(if by_name.is_some() { by_name } else { select.top_by_zones(order, size)? })
+    if let Some(rows) = select.top_by_name(order, size)? {
+        return Ok(Some(rows));
+    }
+    if let Some(rows) = select.top_by_peaks(order, size)? {
+        return Ok(Some(rows));
+    }
+    Ok(select.top_by_zones(order, size)?)
 }
 
 fn keyed(scope: &Scope<'_>, order: &Order<'_>, rows: &[RowId], threshold: i64) -> Vec<order::Keyed> {

@@ -7,7 +7,7 @@ use super::eval::Eye;
 use super::program::{NameTest, Node};
 use super::text::Matcher;
 use super::{Cancelled, Scope};
-use crate::index::{Base, BlockSet, NameDict, Needle};
+use crate::index::{Base, BlockSet, NameDict, Needle, Ones, RowId, partition};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -39,51 +39,64 @@ pub(crate) fn matching_names(
     node: &Node,
     blocks: Option<&BlockSet>,
 ) -> Result<NameMatches, Cancelled> {
+    let mut parts = gathered(scope, node, blocks, |ids: &mut Vec<u32>, id| ids.push(id))?;
+    let ids = if parts.len() == 1 { parts.remove(0) } else { parts.concat() };
+    Ok(NameMatches { ids })
+}
+
+/// The number of base rows whose names match. As [`matching_names`], and keeps nothing.
+pub(crate) fn count_rows(
+    scope: &Scope<'_>,
+    node: &Node,
+    blocks: Option<&BlockSet>,
+) -> Result<u64, Cancelled> {
+    let base = &scope.body.base;
+    let parts = gathered(scope, node, blocks, |rows: &mut u64, id| *rows += base.rows_of(id))?;
+    Ok(parts.into_iter().sum())
+}
+
+/// Gives each matching name to `add`, in order within a part, and returns the parts in order.
+fn gathered<T: Default + Send>(
+    scope: &Scope<'_>,
+    node: &Node,
+    blocks: Option<&BlockSet>,
+    add: impl Fn(&mut T, u32) + Sync,
+) -> Result<Vec<T>, Cancelled> {
     let runs = match blocks {
         Some(set) => runs(set.iter()),
         None => runs(0..scope.body.base.names.blocks()),
     };
-    let needle = single_literal(node);
-    let extensions = extension_numbers(&scope.body.base.names, node);
-    let verify = &|run: &Range<u32>| -> Result<Vec<u32>, Cancelled> {
-        scope.cancel.check()?;
-        let mut ids = Vec::new();
-        match (&needle, &extensions) {
-            (Some(needle), _) => scope.body.base.names.scan_blocks(run.clone(), needle, |id| ids.push(id)),
-            (None, Some(extensions)) => ids_with_extension(&scope.body.base.names, extensions, run, &mut ids),
-            (None, None) => verify_each(scope, node, run, &mut ids),
-        }
-        Ok(ids)
-    };
-    let parts: Vec<Vec<u32>> = if runs.iter().map(ExactSizeIterator::len).sum::<usize>() <= ALONE {
-        verify_runs(&scope.body.base.names, &runs, verify)?
-    } else {
-        if runs.iter().map(ExactSizeIterator::len).sum::<usize>() > MANY {
-            node.prepare_for_many();
-        }
-        // Enough pieces that no thread waits for another's last one.
-        let piece = (runs.len() / 64).clamp(1, 64);
-        let parts = runs.par_chunks(piece).map(|runs| verify_runs(&scope.body.base.names, runs, verify));
-        scope.pool.install(|| parts.collect::<Result<Vec<_>, _>>())?.concat()
-    };
-    Ok(NameMatches { ids: parts.concat() })
+    let test = NameTester::new(scope, node);
+    let blocks = runs.iter().map(ExactSizeIterator::len).sum::<usize>();
+    if blocks <= ALONE {
+        return Ok(vec![gathered_of(scope, &test, &runs, &add)?]);
+    }
+    if blocks > MANY {
+        node.prepare_for_many();
+    }
+    // Enough pieces that no thread waits for another's last one.
+    let piece = (runs.len() / 64).clamp(1, 64);
+    let parts = runs.par_chunks(piece).map(|runs| gathered_of(scope, &test, runs, &add));
+    scope.pool.install(|| parts.collect())
 }
 
 /// Asks for the memory of several short runs at once before they are verified.
-fn verify_runs<E>(
-    names: &NameDict,
+fn gathered_of<T: Default>(
+    scope: &Scope<'_>,
+    test: &NameTester<'_>,
     runs: &[Range<u32>],
-    verify: impl Fn(&Range<u32>) -> Result<Vec<u32>, E>,
-) -> Result<Vec<Vec<u32>>, E> {
+    add: &impl Fn(&mut T, u32),
+) -> Result<T, Cancelled> {
     const TOGETHER: usize = 16;
-    let mut found = Vec::with_capacity(runs.len());
+    let (mut eye, mut part) = (Eye::new(scope.body, scope.program.raw), T::default());
     for group in runs.chunks(TOGETHER) {
-        group.iter().for_each(|run| names.touch_block(run.start));
+        group.iter().for_each(|run| scope.body.base.names.touch_block(run.start));
         for run in group {
-            found.push(verify(run)?);
+            scope.cancel.check()?;
+            test.names_in(&mut eye, run, |id| add(&mut part, id));
         }
     }
-    Ok(found)
+    Ok(part)
 }
 
 /// For a condition on the extension alone: the numbers of the extensions that meet it.
@@ -92,24 +105,68 @@ fn extension_numbers(names: &NameDict, node: &Node) -> Option<Vec<u32>> {
     Some(wanted.iter().filter_map(|ext| if ext.is_empty() { Some(0) } else { names.find_ext(ext) }).collect())
 }
 
-fn ids_with_extension(names: &NameDict, extensions: &[u32], run: &Range<u32>, ids: &mut Vec<u32>) {
-    let span = names.block_ids(run.start).start..names.block_ids(run.end - 1).end;
-    for &ext in extensions {
-        names.names_with_ext(ext, span.clone(), |id| ids.push(id));
-    }
-    if extensions.len() > 1 {
-        ids.sort_unstable();
-    }
+/// Finds the names of blocks that meet a condition, by the cheapest way that decides it.
+pub(crate) struct NameTester<'a> {
+    names: &'a NameDict,
+    node: &'a Node,
+    way: Way,
 }
 
-fn verify_each(scope: &Scope<'_>, node: &Node, run: &Range<u32>, ids: &mut Vec<u32>) {
-    let mut eye = Eye::new(scope.body, scope.program.raw);
-    for block in run.clone() {
-        scope.body.base.names.for_each_in_block(block, |id, folded| {
-            if eye.name_with_folded(node, id, folded) {
-                ids.push(id);
-            }
-        });
+enum Way {
+    /// One text search decides.
+    Search(Needle),
+    /// One of these extensions decides.
+    Extensions(Vec<u32>),
+    /// A text search leaves few names to be tested one by one.
+    SearchFirst(Needle),
+    OneByOne,
+}
+
+impl<'a> NameTester<'a> {
+    pub(crate) fn new(scope: &Scope<'a>, node: &'a Node) -> Self {
+        let names = &scope.body.base.names;
+        let way = if let Some(needle) = single_literal(node) {
+            Way::Search(needle)
+        } else if let Some(extensions) = extension_numbers(names, node) {
+            Way::Extensions(extensions)
+        } else {
+            node.need().needle().map_or(Way::OneByOne, Way::SearchFirst)
+        };
+        NameTester { names, node, way }
+    }
+
+    /// Reports the names of a range of blocks that meet the condition, ascending.
+    pub(crate) fn names_in(&self, eye: &mut Eye<'_>, blocks: &Range<u32>, mut found: impl FnMut(u32)) {
+        let names = self.names;
+        match &self.way {
+            Way::Search(needle) => names.scan_blocks(blocks.clone(), needle, found),
+            Way::Extensions(extensions) => self.with_extension(extensions, blocks, found),
+            Way::SearchFirst(needle) => names.scan_blocks(blocks.clone(), needle, |id| {
+                if eye.name_id(self.node, id) {
+                    found(id);
+                }
+            }),
+            Way::OneByOne => blocks.clone().for_each(|block| {
+                names.for_each_in_block(block, |id, folded| {
+                    if eye.name_with_folded(self.node, id, folded) {
+                        found(id);
+                    }
+                });
+            }),
+        }
+    }
+
+    fn with_extension(&self, extensions: &[u32], blocks: &Range<u32>, mut found: impl FnMut(u32)) {
+        let span = self.names.block_ids(blocks.start).start..self.names.block_ids(blocks.end - 1).end;
+        if let [only] = extensions {
+            return self.names.names_with_ext(*only, span, found);
+        }
+        let mut ids = Vec::new();
+        for &ext in extensions {
+            self.names.names_with_ext(ext, span.clone(), |id| ids.push(id));
+        }
+        ids.sort_unstable();
+        ids.into_iter().for_each(&mut found);
     }
 }
 
@@ -145,40 +202,40 @@ fn single_literal(node: &Node) -> Option<Needle> {
     }
 }
 
-/// Rows of the names in the base.
-pub(crate) fn count_rows(scope: &Scope<'_>, ids: &[u32]) -> u64 {
-    let count = |ids: &[u32]| ids.iter().map(|&id| scope.body.base.rows_of(id)).sum::<u64>();
-    if ids.len() <= 64 * 1024 {
-        return count(ids);
-    }
-    scope.pool.install(|| ids.par_chunks(16 * 1024).map(count).sum())
-}
-
-/// Finds the postings of ascending names quickly where they lie close together.
-pub(crate) struct PostingCursor<'a> {
+/// Finds the rows of ascending names quickly where they lie close together.
+pub(crate) struct RowCursor<'a> {
     base: &'a Base,
-    /// Name whose mark is known, and the mark.
-    at: Option<(u32, usize)>,
+    firsts: Ones<'a>,
+    starts: Ones<'a>,
 }
 
-impl<'a> PostingCursor<'a> {
+impl<'a> RowCursor<'a> {
     pub(crate) fn new(base: &'a Base) -> Self {
-        PostingCursor { base, at: None }
+        RowCursor { base, firsts: Ones::new(&base.firsts), starts: Ones::new(&base.repeat_starts) }
     }
 
-    /// As [`Base::postings`].
-    pub(crate) fn postings(&mut self, name: u32) -> Range<usize> {
-        const NEAR: u32 = 8;
-        let marks = &self.base.name_starts;
-        let end = marks.len();
-        let mark = match self.at {
-            Some((known, mark)) if known <= name && name - known <= NEAR => {
-                (known..name).fold(mark, |mark, _| marks.next_one(mark + 1).unwrap_or(end))
-            }
-            _ => marks.select1(name as usize),
-        };
-        let next = marks.next_one(mark + 1).unwrap_or(end);
-        self.at = (next < end).then_some((name + 1, next));
-        mark - name as usize..next - name as usize - 1
+    /// As [`Base::rows_named`].
+    pub(crate) fn rows(&mut self, name: u32) -> impl Iterator<Item = RowId> + use<'a> {
+        let base = self.base;
+        let (first, repeats) = self.parts_from(name, 0);
+        first.into_iter().chain(repeats.map(|at| base.repeat(at)))
+    }
+
+    /// The rows from `from` on: the first row of the name if it is one, and the range of its repeats.
+    pub(crate) fn parts_from(&mut self, name: u32, from: RowId) -> (Option<RowId>, Range<usize>) {
+        let first = self.firsts.select(name as usize) as RowId;
+        let mut repeats = self.repeats(name);
+        if first < from {
+            repeats.start = partition(repeats.clone(), |at| self.base.repeat(at) < from);
+        }
+        ((first >= from).then_some(first), repeats)
+    }
+
+    fn repeats(&mut self, name: u32) -> Range<usize> {
+        if self.base.row_counts[name as usize] == 1 {
+            return 0..0;
+        }
+        let name = name as usize;
+        self.starts.select(name) - name..self.starts.end_of(name) - name - 1
     }
 }

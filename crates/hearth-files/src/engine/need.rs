@@ -4,7 +4,7 @@
 //! names through to verification. Literals are folded, because grams are.
 
 use crate::fold::fold;
-use crate::index::{BlockSet, Body, GramLiteral};
+use crate::index::{BlockSet, BlockWalk, Body, GramLiteral, Needle};
 use crate::query::{GlobScope, Pattern, Text, glob_to_regex};
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
@@ -84,6 +84,31 @@ impl Need {
                 }
                 Some(union)
             }
+        }
+    }
+
+    /// The same blocks in order, found as far as they are asked for where the need is plain enough.
+    pub(crate) fn walk<'b>(&self, body: &'b Body) -> BlockWalk<'b> {
+        let literals: Option<Vec<GramLiteral<'_>>> = match self {
+            Need::Literal { .. } => self.gram_literal().map(|literal| vec![literal]),
+            Need::All(parts) => parts.iter().map(Need::gram_literal).collect(),
+            Need::Nothing | Need::Any(_) => None,
+        };
+        match literals {
+            Some(literals) => body.base.grams.walk(&literals),
+            None => match self.blocks(body) {
+                Some(set) => BlockWalk::over(set),
+                None => BlockWalk::all(body.base.names.blocks()),
+            },
+        }
+    }
+
+    /// A search that every matching name passes, if one is known: for the longest literal.
+    pub(crate) fn needle(&self) -> Option<Needle> {
+        match self {
+            Need::Literal { bytes, at_start, at_end } => Some(Needle::new(bytes, *at_start, *at_end)),
+            Need::All(_) => Some(Needle::new(self.longest_literal()?, false, false)),
+            Need::Nothing | Need::Any(_) => None,
         }
     }
 

@@ -50,22 +50,17 @@ fn primary_value(body: &Body, field: SortField, row: RowId) -> i64 {
     }
 }
 
-/// Twice the name's number in the dictionary, odd for names between two of them.
+/// Twice the name's place in the alphabetical order, odd for names between two of them.
 fn name_position(body: &Body, row: RowId) -> i64 {
+    let names = &body.base.names;
     if body.is_base(row) {
-        return i64::from(body.base.name_id(row)) * 2;
+        return i64::from(names.position_of(body.base.name_id(row))) * 2;
     }
     let (mut folded, mut raw) = (Vec::new(), Vec::new());
     body.name_into(row, &mut raw);
     fold_into(&raw, &mut folded);
-    let names = &body.base.names;
-    let mut buffer = Vec::new();
-    let at = partition(0..names.len(), |id| {
-        let mut buffer = Vec::new();
-        (names.folded(id as u32), names.raw(id as u32, &mut buffer)) < (folded.as_slice(), raw.as_slice())
-    });
-    let equal = at < names.len() && names.raw(at as u32, &mut buffer) == raw;
-    if equal { at as i64 * 2 } else { at as i64 * 2 - 1 }
+    let (position, equal) = names.place(&folded, &raw);
+    i64::from(position) * 2 - i64::from(!equal)
 }
 
 fn ext_position(body: &Body, row: RowId) -> i64 {

@@ -7,7 +7,7 @@
 use super::EngineError;
 use super::program::{Node, RowTest};
 use super::text::Matcher;
-use crate::fold::{fold, fold_into};
+use crate::fold::{fold, fold_beginning, fold_into};
 use crate::index::{Base, Body, DirId, RowId};
 use hearth_core::CancelToken;
 use std::ops::Range;
@@ -131,6 +131,12 @@ impl Resolver<'_> {
         if self.raw { text.to_vec() } else { fold(text) }
     }
 
+    /// What the folded names begin with that begin with `text`.
+    fn beginning(&self, text: &[u8]) -> Vec<u8> {
+        // Only raw text can be cut within a character: folded text is compared with folded names.
+        if self.raw { fold_beginning(text) } else { text.to_vec() }
+    }
+
     /// Components of a path below the volume's root; `None` if it lies elsewhere.
     fn below_root<'p>(&self, path: &'p [u8]) -> Option<Vec<&'p [u8]>> {
         let rest = path.strip_prefix(self.form(&self.base.root).as_slice())?;
@@ -151,14 +157,13 @@ impl Resolver<'_> {
 
     /// Children of a folder whose name equals (`whole`) or begins with `text`.
     fn children<'s>(&'s self, dir: DirId, text: &'s [u8], whole: bool) -> impl Iterator<Item = RowId> + 's {
-        let folded = fold(text);
         let names = &self.base.names;
-        let ids = if whole { names.find_folded(&folded) } else { names.prefix_folded(&folded) };
-        self.base.children(dir).filter(move |&row| ids.contains(&self.base.name_id(row))).filter(
-            move |&row| {
-                !self.raw || if whole { self.name(row) == text } else { self.name(row).starts_with(text) }
-            },
-        )
+        let wanted =
+            if whole { names.find_folded(&fold(text)) } else { names.prefix_folded(&self.beginning(text)) };
+        let named = move |&row: &RowId| wanted.contains(&names.position_of(self.base.name_id(row)));
+        self.base.children(dir).filter(named).filter(move |&row| {
+            !self.raw || if whole { self.name(row) == text } else { self.name(row).starts_with(text) }
+        })
     }
 
     /// Folders at a path given by whole components; case-insensitively there may be several.
@@ -213,11 +218,12 @@ impl Resolver<'_> {
             }
             return Ok(ranges);
         }
-        for id in self.base.names.prefix_folded(&fold(last)) {
-            if id % 4096 == 0 {
+        for position in self.base.names.prefix_folded(&self.beginning(last)) {
+            if position % 4096 == 0 {
                 cancel.check().map_err(EngineError::Cancelled)?;
             }
-            for row in self.base.postings(id).map(|at| self.base.posting(at)).filter(|&row| row != 0) {
+            let id = self.base.names.id_at(position);
+            for row in self.base.rows_named(id).filter(|&row| row != 0) {
                 let parent = self.base.dir_row(self.base.parent(row));
                 if (parent == 0 || self.fits(parent, above, above_is_whole)) && verify.completes(row, false) {
                     ranges.push(row..self.base.after(row));

@@ -9,6 +9,7 @@ use super::bits::{Bits, PackedInts};
 use super::column::{Column, ZoneMap};
 use super::grams::GramIndex;
 use super::names::NameDict;
+use super::peaks::Peaks;
 use super::{RowId, Totals};
 use crate::entry::Meta;
 use hearth_core::{EntryKind, HeapSize};
@@ -60,6 +61,8 @@ pub(crate) struct RowColumns {
     pub(crate) size_zones: ZoneMap,
     pub(crate) modified_zones: ZoneMap,
     pub(crate) inode_zones: ZoneMap,
+    pub(crate) size_peaks: Peaks,
+    pub(crate) modified_peaks: Peaks,
 }
 
 /// See the module.
@@ -72,13 +75,13 @@ pub(crate) struct Base {
     pub(crate) grams: GramIndex,
     /// Row → name id.
     pub(crate) name_of: PackedInts,
-    /// Rows ordered by (name id, row).
-    pub(crate) rows_by_name: PackedInts,
-    /// Unary code of the names' row counts: a one for each name, then a zero for each of its rows.
-    /// A name may have none (its rows were left out of the build).
-    pub(crate) name_starts: Bits,
-    /// Name id → its first row, or `len` if it has none.
-    pub(crate) first_rows: Box<[u32]>,
+    /// The rows that are the first of their name. Names are numbered in the order of these rows, so the
+    /// one with `id` ones before it is the first row of name `id`. Every name has one.
+    pub(crate) firsts: Bits,
+    /// All other rows, ordered by (name id, row).
+    pub(crate) repeats: PackedInts,
+    /// Unary code of their numbers: a one for each name, then a zero for each of its repeats.
+    pub(crate) repeat_starts: Bits,
     /// Name id → number of its rows, saturated at 255.
     pub(crate) row_counts: Box<[u8]>,
     pub(crate) is_dir: Bits,
@@ -142,30 +145,37 @@ impl Base {
         if row == 0 { 0 } else { self.dirs.level.get(self.parent(row) as usize) as u32 + 1 }
     }
 
-    /// Rows of a name, as a range of `rows_by_name`.
-    pub(crate) fn postings(&self, name: u32) -> Range<usize> {
+    /// First row of a name; larger for larger ids.
+    pub(crate) fn first_row(&self, name: u32) -> RowId {
+        self.firsts.select1(name as usize) as u32
+    }
+
+    /// Rows of a name but its first, as a range for [`Base::repeat`].
+    pub(crate) fn repeats(&self, name: u32) -> Range<usize> {
+        if self.row_counts[name as usize] == 1 {
+            return 0..0;
+        }
         let name = name as usize;
-        let mark = self.name_starts.select1(name);
-        let next = self.name_starts.next_one(mark + 1).unwrap_or(self.len as usize + self.names.len());
+        let mark = self.repeat_starts.select1(name);
+        let next = self.repeat_starts.next_one(mark + 1).unwrap_or(self.repeat_starts.len());
         mark - name..next - name - 1
+    }
+
+    pub(crate) fn repeat(&self, at: usize) -> RowId {
+        self.repeats.get(at) as u32
+    }
+
+    /// Rows of a name, ascending.
+    pub(crate) fn rows_named(&self, name: u32) -> impl Iterator<Item = RowId> + '_ {
+        std::iter::once(self.first_row(name)).chain(self.repeats(name).map(|at| self.repeat(at)))
     }
 
     /// Number of rows of a name.
     pub(crate) fn rows_of(&self, name: u32) -> u64 {
         match self.row_counts[name as usize] {
-            u8::MAX => self.postings(name).len() as u64,
+            u8::MAX => self.repeats(name).len() as u64 + 1,
             count => u64::from(count),
         }
-    }
-
-    /// Which of a block's names have their first row before `end`, as bits by place in the block.
-    pub(crate) fn names_before(&self, ids: Range<u32>, end: RowId) -> u32 {
-        let firsts = &self.first_rows[ids.start as usize..ids.end as usize];
-        firsts.iter().rev().fold(0, |bits, &first| bits << 1 | u32::from(first < end))
-    }
-
-    pub(crate) fn posting(&self, at: usize) -> RowId {
-        self.rows_by_name.get(at) as u32
     }
 
     pub(crate) fn size(&self, row: RowId) -> u64 {
@@ -251,11 +261,15 @@ impl Base {
     pub(crate) fn child(&self, dir: DirId, name: &[u8]) -> Option<RowId> {
         let name = self.names.find(name)?;
         let (first, end) = (self.dir_row(dir) + 1, self.dir_end(dir));
-        let postings = self.postings(name);
-        let begin = partition(postings.clone(), |at| self.posting(at) < first);
-        let stop = partition(begin..postings.end, |at| self.posting(at) < end);
+        let begins = self.first_row(name);
+        if begins >= end || (begins >= first && self.parent(begins) == dir) {
+            return (begins < end).then_some(begins);
+        }
+        let repeats = self.repeats(name);
+        let begin = partition(repeats.clone(), |at| self.repeat(at) < first);
+        let stop = partition(begin..repeats.end, |at| self.repeat(at) < end);
         if stop - begin <= self.dirs.children.get(dir as usize) as usize {
-            (begin..stop).map(|at| self.posting(at)).find(|&row| self.parent(row) == dir)
+            (begin..stop).map(|at| self.repeat(at)).find(|&row| self.parent(row) == dir)
         } else {
             self.children(dir).find(|&row| self.name_id(row) == name)
         }
@@ -308,8 +322,8 @@ impl Base {
             ("names", self.names.heap_bytes()),
             ("grams", self.grams.heap_bytes()),
             ("row to name", self.name_of.heap_bytes()),
-            ("name to rows", self.rows_by_name.heap_bytes() + self.name_starts.heap_bytes()),
-            ("name to first row", self.first_rows.heap_bytes()),
+            ("name to rows", self.repeats.heap_bytes() + self.repeat_starts.heap_bytes()),
+            ("first rows of names", self.firsts.heap_bytes()),
             ("rows per name", self.row_counts.heap_bytes()),
             ("folder marks", self.is_dir.heap_bytes()),
             ("folder columns", dir_bytes.iter().sum::<usize>() + totals.iter().sum::<usize>()),
@@ -321,6 +335,7 @@ impl Base {
             ("inode", columns.inode.heap_bytes()),
             ("class", columns.class.heap_bytes() + columns.classes.heap_bytes()),
             ("zone maps", zones.iter().sum()),
+            ("peaks", columns.size_peaks.heap_bytes() + columns.modified_peaks.heap_bytes()),
             ("hard links", self.hard_links.heap_bytes()),
         ]
     }

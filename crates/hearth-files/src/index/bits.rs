@@ -335,6 +335,39 @@ impl HeapSize for Bits {
     }
 }
 
+/// Looks up ones by ascending number, quickly where they lie close together.
+pub(crate) struct Ones<'a> {
+    bits: &'a Bits,
+    /// A number that is known, and its position.
+    known: Option<(usize, usize)>,
+}
+
+impl<'a> Ones<'a> {
+    pub(crate) fn new(bits: &'a Bits) -> Self {
+        Ones { bits, known: None }
+    }
+
+    /// As [`Bits::select1`].
+    #[inline]
+    pub(crate) fn select(&mut self, k: usize) -> usize {
+        const NEAR: usize = 8;
+        let position = match self.known {
+            Some((known, position)) if known <= k && k - known <= NEAR => {
+                (known..k).fold(position, |at, _| self.bits.next_one(at + 1).expect("there is such a one"))
+            }
+            _ => self.bits.select1(k),
+        };
+        self.known = Some((k, position));
+        position
+    }
+
+    /// Where the zeros that follow one `k` end: at the next one, or where the bitmap ends.
+    #[inline]
+    pub(crate) fn end_of(&mut self, k: usize) -> usize {
+        if k + 1 < self.bits.ones { self.select(k + 1) } else { self.bits.len }
+    }
+}
+
 /// Ones among the lowest `below` bits of one step; `below` is less than the step has.
 #[inline]
 fn ones_below(words: &[u64; STEP_WORDS], below: usize) -> usize {
@@ -572,6 +605,12 @@ mod tests {
                     prop_assert_eq!(bits.select1(ones), at);
                     ones += 1;
                 }
+            }
+            let (mut near, positions) = (Ones::new(&bits), (0..ones).map(|k| bits.select1(k)));
+            for (k, position) in positions.enumerate().filter(|(k, _)| k % 13 < 3) {
+                prop_assert_eq!(near.select(k), position);
+                let end = if k + 1 < ones { bits.select1(k + 1) } else { model.len() };
+                prop_assert_eq!(near.end_of(k), end);
             }
             prop_assert_eq!(bits.rank1(model.len()), ones);
             prop_assert_eq!(bits.ones, ones);

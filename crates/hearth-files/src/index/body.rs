@@ -387,7 +387,8 @@ impl Body {
     /// Order of two rows' names: folded, then raw.
     pub(crate) fn compare_names(&self, row: RowId, other: &Body, other_row: RowId) -> Ordering {
         if Arc::ptr_eq(&self.base, &other.base) && self.is_base(row) && other.is_base(other_row) {
-            return self.base.name_id(row).cmp(&other.base.name_id(other_row));
+            let position = |row| self.base.names.position_of(self.base.name_id(row));
+            return position(row).cmp(&position(other_row));
         }
         let (mut mine, mut theirs) = (Vec::new(), Vec::new());
         self.folded_into(row, &mut mine);

@@ -1,16 +1,18 @@
 //! From raw rows in any order to a [`Base`].
 //!
-//! Passes: intern names, group rows by folder, order each folder by name, number rows depth first,
-//! then cut the metadata into columns, one column at a time so that the extra memory stays small.
+//! Passes: intern and sort the names, group rows by folder, order each folder by name, number rows depth
+//! first and names by their first row, write the names, then cut the metadata into columns, one column
+//! at a time so that the extra memory stays small.
 //! Rows that cannot be reached from the root (their folder's own row is not in) are left out.
 
 use super::Root;
 use super::base::{Base, Class, DirColumns, RowColumns, expected_allocation};
-use super::bits::{Bits, PackedBuilder, PackedInts};
+use super::bits::{Bits, BitsBuilder, PackedBuilder, PackedInts};
 use super::column::{Column, ZoneMap};
 use super::grams::GramIndex;
 use super::intern::{Interned, intern};
-use super::names::NameDict;
+use super::names::{LEFT_OUT, NameDict, SortedNames};
+use super::peaks::Peaks;
 use crate::entry::{Chunk, Meta, NOT_A_DIR, RawRow};
 use hearth_core::{CancelToken, EntryKind, limits};
 use rayon::ThreadPool;
@@ -25,6 +27,7 @@ const NONE: u32 = u32::MAX;
 /// A raw row on its way into the base.
 #[derive(Clone, Copy)]
 struct Placed<'a> {
+    /// Position in the alphabetical order, later the id.
     name: u32,
     meta: &'a Meta,
 }
@@ -52,34 +55,54 @@ pub(crate) fn build(
     }
     let Interned { unique, of_row } = intern(root.name(), chunks, pool);
     cancel.check()?;
-    let (names, id_of) = NameDict::build(&unique, pool)?;
-    drop(unique);
+    let sorted = SortedNames::new(&unique, pool)?;
     cancel.check()?;
-    let layout = lay_out(root, chunks, &of_row, &id_of, pool);
-    drop((of_row, id_of));
+    let mut layout = lay_out(root, chunks, &of_row, &sorted.positions(), pool);
+    drop(of_row);
+    cancel.check()?;
+    let ids = number_names(&mut layout.rows, unique.len());
+    let names = NameDict::build(&sorted, &ids, pool)?;
+    drop((sorted, ids));
+    drop(unique);
     cancel.check()?;
     let grams = GramIndex::build(&names, pool);
     cancel.check()?;
     assemble(root, names, grams, &layout, pool, cancel)
 }
 
+/// Numbers names in the order of their first rows, in place of the alphabetical order. Returns the id of
+/// each position; names of rows that were left out have none.
+fn number_names(rows: &mut [Placed<'_>], names: usize) -> Vec<u32> {
+    let mut ids = vec![LEFT_OUT; names];
+    let mut next = 0;
+    for row in rows {
+        let id = &mut ids[row.name as usize];
+        if *id == LEFT_OUT {
+            *id = next;
+            next += 1;
+        }
+        row.name = *id;
+    }
+    ids
+}
+
 fn lay_out<'a>(
     root: &'a Root,
     chunks: &'a [Arc<Chunk>],
     of_row: &[u32],
-    id_of: &[u32],
+    positions: &[u32],
     pool: &ThreadPool,
 ) -> Layout<'a> {
     let rows: Vec<&RawRow> = chunks.iter().flat_map(|chunk| &chunk.rows).collect();
     let dirs = rows.iter().filter(|row| row.dir != NOT_A_DIR).map(|row| row.dir + 1).max().unwrap_or(1);
     let dirs = dirs.max(rows.iter().map(|row| row.parent + 1).max().unwrap_or(1)) as usize;
-    let name_of = |at: usize| id_of[of_row[at + 1] as usize];
+    let name_of = |at: usize| positions[of_row[at + 1] as usize];
     let (starts, mut children) = group_by_parent(&rows, dirs, name_of);
     order_groups(&mut children, &starts, pool);
-    number_rows(root, &rows, &starts, &children, id_of[of_row[0] as usize])
+    number_rows(root, &rows, &starts, &children, positions[of_row[0] as usize])
 }
 
-/// Counting sort of rows by parent folder; each is (name id << 32 | row index).
+/// Counting sort of rows by parent folder; each is (position of the name << 32 | row index).
 fn group_by_parent(rows: &[&RawRow], dirs: usize, name_of: impl Fn(usize) -> u32) -> (Vec<u32>, Vec<u64>) {
     let mut starts = vec![0u32; dirs + 1];
     for row in rows {
@@ -179,14 +202,14 @@ fn assemble(
     pool.install(|| {
         rayon::scope(|scope| {
             scope.spawn(|_| {
-                by_name = Some(name_postings(rows, names.len()));
+                by_name = Some(rows_by_name(rows, names.len()));
                 dirs = Some(dir_columns(layout));
             });
-            columns = Some(row_columns(rows, cancel));
+            columns = Some(row_columns(rows, names.len(), cancel));
         });
     });
     cancel.check()?;
-    let Postings { rows_by_name, name_starts, first_rows, row_counts } = by_name.expect("the scope ran it");
+    let RowsByName { firsts, repeats, repeat_starts, row_counts } = by_name.expect("the scope ran it");
     let ids: Vec<u32> = rows.iter().map(|row| row.name).collect();
     let mut hard_links: Vec<(u64, u32)> = rows
         .iter()
@@ -201,9 +224,9 @@ fn assemble(
         name_of: PackedInts::from_slice_u32(&ids),
         names,
         grams,
-        rows_by_name,
-        name_starts,
-        first_rows,
+        firsts,
+        repeats,
+        repeat_starts,
         row_counts,
         is_dir: Bits::from_positions(len as usize, layout.dir_row.iter().map(|&row| row as usize)),
         dirs: dirs.expect("the scope ran it"),
@@ -213,37 +236,42 @@ fn assemble(
 }
 
 /// The inverse of the name column.
-struct Postings {
-    rows_by_name: PackedInts,
-    name_starts: Bits,
-    first_rows: Box<[u32]>,
+struct RowsByName {
+    firsts: Bits,
+    repeats: PackedInts,
+    repeat_starts: Bits,
     row_counts: Box<[u8]>,
 }
 
-fn name_postings(rows: &[Placed<'_>], names: usize) -> Postings {
-    let mut starts = vec![0u32; names + 1];
+fn rows_by_name(rows: &[Placed<'_>], names: usize) -> RowsByName {
+    let mut counts = vec![0u32; names];
     for row in rows {
-        starts[row.name as usize + 1] += 1;
+        counts[row.name as usize] += 1;
     }
-    for at in 0..names {
-        starts[at + 1] += starts[at];
+    let mut next = Vec::with_capacity(names);
+    let mut repeats = 0;
+    for &count in &counts {
+        next.push(repeats);
+        repeats += count - 1;
     }
+    let marks = next.iter().zip(0..).map(|(&start, name)| start as usize + name);
+    let repeat_starts = Bits::with_select(repeats as usize + names, marks);
     let width = u64::BITS - (rows.len() as u64).leading_zeros();
-    let mut by_name = PackedBuilder::new(width as u8, rows.len());
-    let mut first_rows = vec![rows.len() as u32; names];
-    let mut next = starts.clone();
+    let mut by_name = PackedBuilder::new(width as u8, repeats as usize);
+    let mut firsts = BitsBuilder::new(rows.len());
+    let mut seen = 0;
     for (at, row) in rows.iter().enumerate() {
-        let first = &mut first_rows[row.name as usize];
-        *first = (*first).min(at as u32);
-        let slot = &mut next[row.name as usize];
-        by_name.set(*slot as usize, at as u64);
-        *slot += 1;
+        if row.name == seen {
+            firsts.set(at);
+            seen += 1;
+        } else {
+            let slot = &mut next[row.name as usize];
+            by_name.set(*slot as usize, at as u64);
+            *slot += 1;
+        }
     }
-    let row_counts =
-        starts.windows(2).map(|pair| u8::try_from(pair[1] - pair[0]).unwrap_or(u8::MAX)).collect();
-    let name_starts =
-        Bits::with_select(rows.len() + names, (0..names).map(|name| starts[name] as usize + name));
-    Postings { rows_by_name: by_name.finish(), name_starts, first_rows: first_rows.into(), row_counts }
+    let row_counts = counts.iter().map(|&count| u8::try_from(count).unwrap_or(u8::MAX)).collect();
+    RowsByName { firsts: firsts.finish(true), repeats: by_name.finish(), repeat_starts, row_counts }
 }
 
 fn dir_columns(layout: &Layout<'_>) -> DirColumns {
@@ -289,19 +317,22 @@ fn sum_own_entries(layout: &Layout<'_>, size: &mut [i64], allocated: &mut [i64])
     }
 }
 
-fn row_columns(rows: &[Placed<'_>], cancel: &CancelToken) -> RowColumns {
+fn row_columns(rows: &[Placed<'_>], names: usize, cancel: &CancelToken) -> RowColumns {
     let column = |value: &dyn Fn(&Meta) -> i64| -> Vec<i64> {
         // A cancelled build is thrown away; empty columns only get it to its end sooner.
         if cancel.check().is_err() { Vec::new() } else { rows.iter().map(|row| value(row.meta)).collect() }
     };
+    let peaks = |values: &[i64]| Peaks::build(values, rows.iter().map(|row| row.name), names);
     let sizes = column(&|meta| meta.size as i64);
     let expected: Vec<i64> = sizes.iter().map(|&size| expected_allocation(size)).collect();
     let allocated = Column::build_relative(&column(&|meta| meta.allocated as i64), &expected);
     drop(expected);
     let (size, size_zones) = (Column::build(&sizes), ZoneMap::build(&sizes));
+    let size_peaks = peaks(&sizes);
     drop(sizes);
     let modified_values = column(&|meta| meta.modified_ns);
     let (modified, modified_zones) = (Column::build(&modified_values), ZoneMap::build(&modified_values));
+    let modified_peaks = peaks(&modified_values);
     let created_values = column(&|meta| meta.created_ns);
     let created = Column::build_relative(&created_values, &modified_values);
     drop(modified_values);
@@ -323,6 +354,8 @@ fn row_columns(rows: &[Placed<'_>], cancel: &CancelToken) -> RowColumns {
         size_zones,
         modified_zones,
         inode_zones,
+        size_peaks,
+        modified_peaks,
     }
 }
 

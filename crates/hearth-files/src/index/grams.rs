@@ -13,8 +13,10 @@ mod build;
 mod postings;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 pub(crate) use blocks::BlockSet;
+pub(crate) use walk::BlockWalk;
 
 use alphabet::Alphabet;
 use hearth_core::HeapSize;

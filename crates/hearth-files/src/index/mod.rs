@@ -14,6 +14,7 @@ mod grams;
 mod intern;
 mod names;
 mod paged;
+mod peaks;
 mod volume;
 
 pub use body::Body;
@@ -21,10 +22,12 @@ pub use names::{DictError, extension};
 pub use volume::{Applied, Change, Volume};
 
 pub(crate) use base::{Base, DirId, partition};
-pub(crate) use column::ZONE_ROWS;
+pub(crate) use bits::Ones;
+pub(crate) use column::{ZONE_ROWS, ZoneMap};
 pub(crate) use delta::{NONE, TEXT_ROWS};
-pub(crate) use grams::{BlockSet, GramLiteral};
+pub(crate) use grams::{BlockSet, BlockWalk, GramLiteral};
 pub(crate) use names::{BLOCK as BLOCK_NAMES, NameDict, Needle};
+pub(crate) use peaks::Peaks;
 
 use crate::entry::Meta;
 use hearth_core::Cancelled;

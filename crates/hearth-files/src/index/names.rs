@@ -1,6 +1,8 @@
-//! The name dictionary: every distinct name of a volume once, sorted and searchable.
+//! The name dictionary: every distinct name of a volume once, searchable and ordered.
 //!
-//! Ids run from 0 in the order of (folded bytes, raw bytes), so exact and prefix lookups are ranges.
+//! Ids run from 0 in the order of the names' first rows, so whoever wants the first rows of an answer
+//! reads the dictionary from its beginning and stops. The alphabetical order, by (folded bytes, raw
+//! bytes), stands beside it: exact and prefix lookups are ranges of *positions* in that order.
 //! The folded text of all names is one blob made for scanning; raw forms are kept only where
 //! they differ, and come back byte for byte, whatever the encoding. Blocks of [`BLOCK`] ids are the
 //! unit of scans and of the gram index. Immutable once built.
@@ -8,12 +10,14 @@
 mod build;
 mod case;
 mod ext;
+mod order;
 mod scan;
 mod sort;
 #[cfg(test)]
 mod tests;
 mod text;
 
+pub(crate) use build::{LEFT_OUT, SortedNames};
 pub use ext::extension;
 pub(crate) use scan::Needle;
 pub(crate) use text::BLOCK;
@@ -22,6 +26,7 @@ use crate::fold::fold_into;
 use case::CaseTable;
 use ext::Extensions;
 use hearth_core::HeapSize;
+use order::NameOrder;
 use std::ops::Range;
 use text::NameText;
 
@@ -31,6 +36,7 @@ pub(crate) struct NameDict {
     text: NameText,
     case: CaseTable,
     ext: Extensions,
+    order: NameOrder,
 }
 
 /// Why a set of names cannot be a dictionary.
@@ -105,40 +111,79 @@ impl NameDict {
         buf
     }
 
+    /// Id of the name at a position of the alphabetical order.
+    #[inline]
+    pub(crate) fn id_at(&self, position: u32) -> u32 {
+        self.order.id_at(position)
+    }
+
+    /// Position of a name in the alphabetical order.
+    #[inline]
+    pub(crate) fn position_of(&self, id: u32) -> u32 {
+        self.order.position_of(id)
+    }
+
+    /// Whether the names at two positions have one folded form. Reads no text where neither name has
+    /// another raw form: different names then.
+    pub(crate) fn same_folded(&self, position: u32, other: u32) -> bool {
+        let (id, other) = (self.id_at(position), self.id_at(other));
+        let may = self.case.differs(id) || self.case.differs(other);
+        may && self.folded(id) == self.folded(other)
+    }
+
     /// Id of a raw name.
     pub(crate) fn find(&self, raw: &[u8]) -> Option<u32> {
         let mut folded = Vec::with_capacity(raw.len());
         fold_into(raw, &mut folded);
-        let Range { start: mut low, end: mut high } = self.find_folded(&folded);
+        let (position, equal) = self.place(&folded, raw);
+        equal.then(|| self.id_at(position))
+    }
+
+    /// Positions of all names with this folded form.
+    pub(crate) fn find_folded(&self, folded: &[u8]) -> Range<u32> {
+        let around = self.order.around(folded);
+        let start = self.partition(around.clone(), |name| name < folded);
+        let next = (start + 1).min(around.end);
+        if start == around.end || self.folded(self.id_at(start)) != folded {
+            return start..start;
+        }
+        if next == around.end || self.folded(self.id_at(next)) != folded {
+            return start..next;
+        }
+        start..self.partition(next..around.end, |name| name <= folded)
+    }
+
+    /// Positions of all names whose folded form begins with `prefix`.
+    pub(crate) fn prefix_folded(&self, prefix: &[u8]) -> Range<u32> {
+        let around = self.order.around(prefix);
+        let start = self.partition(around.clone(), |name| name < prefix);
+        start..self.partition(start..around.end, |name| name.starts_with(prefix))
+    }
+
+    /// Where a name stands in the alphabetical order: the position of the first name that is not before
+    /// it, and whether that is the name itself.
+    pub(crate) fn place(&self, folded: &[u8], raw: &[u8]) -> (u32, bool) {
+        let Range { start: mut low, end: mut high } = self.find_folded(folded);
         let mut buf = Vec::new();
         while low < high {
             let middle = low + (high - low) / 2;
-            match self.raw(middle, &mut buf).cmp(raw) {
+            match self.raw(self.id_at(middle), &mut buf).cmp(raw) {
                 std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Equal => return Some(middle),
+                std::cmp::Ordering::Equal => return (middle, true),
                 std::cmp::Ordering::Greater => high = middle,
             }
         }
-        None
+        (low, false)
     }
 
-    /// Ids of all names with this folded form.
-    pub(crate) fn find_folded(&self, folded: &[u8]) -> Range<u32> {
-        let start = self.text.partition(|name| name < folded);
-        if start == self.text.len() || self.text.get(start) != folded {
-            return start..start;
+    /// First position of a range whose folded name does not satisfy `before`, which must be monotone.
+    fn partition(&self, positions: Range<u32>, before: impl Fn(&[u8]) -> bool) -> u32 {
+        let Range { start: mut low, end: mut high } = positions;
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if before(self.folded(self.id_at(middle))) { low = middle + 1 } else { high = middle }
         }
-        let next = start + 1;
-        if next == self.text.len() || self.text.get(next) != folded {
-            return start..next;
-        }
-        start..self.text.partition(|name| name <= folded)
-    }
-
-    /// Ids of all names whose folded form begins with `prefix`.
-    pub(crate) fn prefix_folded(&self, prefix: &[u8]) -> Range<u32> {
-        let start = self.text.partition(|name| name < prefix);
-        start..self.text.partition(|name| name < prefix || name.starts_with(prefix))
+        low
     }
 
     /// Extension number of a name; 0 = none.
@@ -210,12 +255,13 @@ impl NameDict {
         }
     }
 
-    /// Heap bytes by part: text, case, extensions.
-    pub(crate) fn heap_parts(&self) -> [(&'static str, usize); 3] {
+    /// Heap bytes by part: text, case, extensions, alphabetical order.
+    pub(crate) fn heap_parts(&self) -> [(&'static str, usize); 4] {
         [
             ("name text", self.text.heap_bytes()),
             ("name case", self.case.heap_bytes()),
             ("extensions", self.ext.heap_bytes()),
+            ("name order", self.order.heap_bytes()),
         ]
     }
 }

@@ -32,6 +32,11 @@ impl BlockSet {
         BlockSet { words, blocks }
     }
 
+    /// The same bits as [`BlockSet::words`].
+    pub(super) fn into_words(self) -> Vec<u64> {
+        self.words
+    }
+
     /// The bits, 64 blocks per word, lowest first.
     pub(crate) fn words(&self) -> &[u64] {
         &self.words

@@ -30,19 +30,78 @@ impl<'a> ListWriter<'a> {
 
 /// Hands out the members of a coded list, ascending.
 #[inline]
-pub(super) fn for_each(mut list: &[u8], mut each: impl FnMut(u32)) {
-    let mut next = 0;
-    loop {
-        while let Some(gaps) = list.first_chunk::<8>().filter(|gaps| all_short(**gaps)) {
-            for &gap in gaps {
-                each(next + u32::from(gap));
-                next += u32::from(gap) + 1;
+pub(super) fn for_each(list: &[u8], each: impl FnMut(u32)) {
+    Reader::new(list).take_to(u32::MAX, each);
+}
+
+/// Reads a coded list from its beginning, a part at a time.
+#[derive(Clone, Copy)]
+pub(super) struct Reader<'a> {
+    list: &'a [u8],
+    /// The smallest number that may come next.
+    next: u32,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(list: &'a [u8]) -> Self {
+        Reader { list, next: 0 }
+    }
+
+    /// Bytes not read yet.
+    pub(super) fn bytes_left(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Hands out the members up to `last`, itself included.
+    #[inline]
+    pub(super) fn take_to(&mut self, last: u32, mut each: impl FnMut(u32)) {
+        /// More than eight gaps of one byte can add up to.
+        const FAR: u32 = 8 * 128;
+        loop {
+            while last.saturating_sub(self.next) >= FAR && self.take_eight(&mut each) {}
+            let before = *self;
+            let Some(number) = self.take_one() else { return };
+            if number > last {
+                *self = before;
+                return;
             }
-            list = &list[8..];
+            each(number);
         }
-        let Some(gap) = read_gap(&mut list) else { return };
-        each(next + gap);
-        next += gap + 1;
+    }
+
+    /// Hands out at most `most` members. False if these were the last.
+    #[inline]
+    pub(super) fn take(&mut self, most: usize, mut each: impl FnMut(u32)) -> bool {
+        let mut left = most;
+        while left > 0 {
+            if left >= 8 && self.take_eight(&mut each) {
+                left -= 8;
+                continue;
+            }
+            let Some(number) = self.take_one() else { return false };
+            each(number);
+            left -= 1;
+        }
+        !self.list.is_empty()
+    }
+
+    /// Takes eight members if their gaps take one byte each.
+    #[inline]
+    fn take_eight(&mut self, each: &mut impl FnMut(u32)) -> bool {
+        let Some(gaps) = self.list.first_chunk::<8>().filter(|gaps| all_short(**gaps)) else { return false };
+        for &gap in gaps {
+            each(self.next + u32::from(gap));
+            self.next += u32::from(gap) + 1;
+        }
+        self.list = &self.list[8..];
+        true
+    }
+
+    #[inline]
+    fn take_one(&mut self) -> Option<u32> {
+        let number = self.next + read_gap(&mut self.list)?;
+        self.next = number + 1;
+        Some(number)
     }
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::fold::fold_into;
-use crate::index::names::{BLOCK, NameDict, Needle};
+use crate::index::names::{BLOCK, NameDict, Needle, SortedNames};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -11,7 +11,9 @@ fn pool() -> rayon::ThreadPool {
 
 fn index_of(names: &BTreeSet<Vec<u8>>) -> (NameDict, GramIndex) {
     let input: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
-    let (dict, _) = NameDict::build(&input, &pool()).unwrap();
+    let sorted = SortedNames::new(&input, &pool()).unwrap();
+    let ids: Vec<u32> = (0..input.len() as u32).collect();
+    let dict = NameDict::build(&sorted, &ids, &pool()).unwrap();
     let grams = GramIndex::build(&dict, &pool());
     (dict, grams)
 }
@@ -43,10 +45,33 @@ fn check(dict: &NameDict, grams: &GramIndex, literal: &GramLiteral<'_>) {
     for id in &expect {
         assert!(set.contains(id / BLOCK), "{literal:?} lost block of name {id}");
     }
+    walk_and_check(dict, grams, literal);
     let needle = Needle::new(literal.bytes, literal.anchored_start, literal.anchored_end);
     let mut got = Vec::new();
     set.iter().for_each(|block| dict.scan_blocks(block..block + 1, &needle, |id| got.push(id)));
     assert_eq!(got, expect, "{literal:?}");
+}
+
+/// A walk in small and large steps loses no block with a match and hands out each block once, in order.
+fn walk_and_check(dict: &NameDict, grams: &GramIndex, literal: &GramLiteral<'_>) {
+    for most in [1, 7, 64, usize::MAX] {
+        let walk = grams.walk(std::slice::from_ref(literal));
+        let walked = walked(walk, most);
+        assert!(walked.is_sorted_by(|a, b| a < b), "{literal:?}");
+        assert!(walked.iter().all(|&block| block < dict.blocks()), "{literal:?}");
+        for id in matching(dict, literal) {
+            assert!(walked.contains(&(id / BLOCK)), "{literal:?} lost block of name {id}");
+        }
+    }
+}
+
+fn walked(mut walk: BlockWalk<'_>, most: usize) -> Vec<u32> {
+    let (mut all, mut part) = (Vec::new(), Vec::new());
+    while walk.fill(most, &mut part) {
+        all.extend_from_slice(&part);
+    }
+    all.extend_from_slice(&part);
+    all
 }
 
 fn any_name() -> impl Strategy<Value = Vec<u8>> {
@@ -105,6 +130,43 @@ proptest! {
         let mut writer = postings::ListWriter::new(&mut bytes);
         numbers.iter().for_each(|&number| writer.push(number));
         prop_assert_eq!(members(&bytes), numbers.into_iter().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn lists_come_back_in_parts(
+        numbers in prop_oneof![btree_set(0u32..1 << 20, 0..200), btree_set(0u32..3000, 0..800)],
+        steps in vec((any::<bool>(), 0u32..600), 0..60),
+    ) {
+        let mut bytes = Vec::new();
+        let mut writer = postings::ListWriter::new(&mut bytes);
+        numbers.iter().for_each(|&number| writer.push(number));
+        let (mut reader, mut left) = (postings::Reader::new(&bytes), numbers.iter().copied().peekable());
+        for (by_count, step) in steps {
+            let (mut got, mut want) = (Vec::new(), Vec::new());
+            if by_count {
+                let more = reader.take(step as usize, |number| got.push(number));
+                want.extend(left.by_ref().take(step as usize));
+                prop_assert_eq!(more, left.peek().is_some());
+            } else {
+                let last = left.peek().map_or(step, |next| next + step) / 2 * 2;
+                reader.take_to(last, |number| got.push(number));
+                want.extend(std::iter::from_fn(|| left.next_if(|&number| number <= last)));
+            }
+            prop_assert_eq!(got, want);
+        }
+        prop_assert_eq!(reader.bytes_left() == 0, left.peek().is_none());
+    }
+
+    #[test]
+    fn walks_over_sets_and_ranges_are_whole(
+        blocks in 1u32..400,
+        members in btree_set(0u32..400, 0..200),
+        most in 1usize..100,
+    ) {
+        let mut set = BlockSet::none(blocks);
+        members.iter().filter(|&&block| block < blocks).for_each(|&block| set.insert(block));
+        prop_assert_eq!(walked(BlockWalk::over(set.clone()), most), set.iter().collect::<Vec<_>>());
+        prop_assert_eq!(walked(BlockWalk::all(blocks), most), (0..blocks).collect::<Vec<_>>());
     }
 
     #[test]

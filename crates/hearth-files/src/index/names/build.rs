@@ -1,10 +1,11 @@
-//! Builds a [`NameDict`] from distinct raw names: folds, sorts, then writes the parts.
+//! Builds a [`NameDict`] from distinct raw names: folds and sorts them, then writes them in the order of
+//! their ids, which the caller chooses once it knows the alphabetical order.
 //!
-//! Folding and the cutting into pieces run in parallel, only the appending of pieces is serial. Ids are
-//! positions in the final order, whatever the order of the input and the number of threads.
+//! Folding and the cutting into pieces run in parallel, only the appending of pieces is serial.
 
 use super::case::{CaseRecords, CaseTable};
 use super::ext::Extensions;
+use super::order::NameOrder;
 use super::sort::{Folded, sorted};
 use super::text::{NameText, TextWriter, length_byte};
 use super::{DictError, NameDict};
@@ -14,32 +15,69 @@ use rayon::prelude::*;
 /// Names per parallel task: a multiple of the block size.
 const TASK: usize = 1 << 14;
 
-/// A run of names in final order, ready to be appended.
+/// In place of an id: the name is not part of the dictionary.
+pub(crate) const LEFT_OUT: u32 = u32::MAX;
+
+/// A run of names in the order of their ids, ready to be appended.
 struct Piece {
     names: Vec<u8>,
     lens: Vec<u8>,
     case: CaseRecords,
 }
 
-impl NameDict {
-    /// Builds the dictionary of distinct names, given in any order, on `pool`. Also returns the id of each
-    /// input name.
-    pub(crate) fn build(names: &[&[u8]], pool: &ThreadPool) -> Result<(NameDict, Vec<u32>), DictError> {
+/// Distinct names in the order of (folded, raw): what a dictionary is written from.
+pub(crate) struct SortedNames<'a> {
+    names: &'a [&'a [u8]],
+    folded: Folded,
+    /// Input indexes in order.
+    order: Vec<u32>,
+}
+
+impl<'a> SortedNames<'a> {
+    /// Takes distinct names in any order.
+    pub(crate) fn new(names: &'a [&'a [u8]], pool: &ThreadPool) -> Result<Self, DictError> {
         u32::try_from(names.len() + 1).map_err(|_| DictError::TooManyNames { names: names.len() })?;
         pool.install(|| {
             let folded = Folded::new(names)?;
             let bytes = folded.total_bytes() + names.len() + 1;
             u32::try_from(bytes).map_err(|_| DictError::TooMuchText { bytes })?;
             let order = sorted(names, &folded);
-            let dict = write(names, &folded, &order)?;
-            Ok((dict, inverse(&order)))
+            Ok(SortedNames { names, folded, order })
         })
+    }
+
+    /// Position of each input name in the order.
+    pub(crate) fn positions(&self) -> Vec<u32> {
+        let mut positions = vec![0; self.order.len()];
+        for (position, &index) in self.order.iter().enumerate() {
+            positions[index as usize] = position as u32;
+        }
+        positions
     }
 }
 
-fn write(names: &[&[u8]], folded: &Folded, order: &[u32]) -> Result<NameDict, DictError> {
-    let pieces: Vec<Piece> = order.par_chunks(TASK).map(|order| Piece::new(names, folded, order)).collect();
-    let mut writer = TextWriter::with_capacity(names.len(), folded.total_bytes());
+impl NameDict {
+    /// Writes a dictionary on `pool`. `ids` gives the id of the name at each position of the order: the
+    /// numbers from 0 on, each once, in any order; [`LEFT_OUT`] leaves a name out.
+    pub(crate) fn build(
+        sorted: &SortedNames<'_>,
+        ids: &[u32],
+        pool: &ThreadPool,
+    ) -> Result<NameDict, DictError> {
+        let kept: Vec<u32> = ids.iter().copied().filter(|&id| id != LEFT_OUT).collect();
+        let mut by_id = vec![0; kept.len()];
+        for (&index, &id) in sorted.order.iter().zip(ids).filter(|&(_, &id)| id != LEFT_OUT) {
+            by_id[id as usize] = index;
+        }
+        pool.install(|| write(sorted, &by_id, &kept))
+    }
+}
+
+/// Writes the names whose input indexes are `by_id`; `alphabetical` are their ids in order.
+fn write(sorted: &SortedNames<'_>, by_id: &[u32], alphabetical: &[u32]) -> Result<NameDict, DictError> {
+    let pieces: Vec<Piece> =
+        by_id.par_chunks(TASK).map(|run| Piece::new(sorted.names, &sorted.folded, run)).collect();
+    let mut writer = TextWriter::with_capacity(by_id.len(), sorted.folded.total_bytes());
     let mut cases = Vec::with_capacity(pieces.len());
     for piece in pieces {
         writer.append(&piece.names, &piece.lens);
@@ -48,14 +86,15 @@ fn write(names: &[&[u8]], folded: &Folded, order: &[u32]) -> Result<NameDict, Di
     let text: NameText = writer.finish();
     let case = CaseTable::join(&cases).ok_or(DictError::TooMuchText { bytes: u32::MAX as usize })?;
     let ext = Extensions::build(&text);
-    Ok(NameDict { text, case, ext })
+    let order = NameOrder::build(alphabetical, |id| text.get(id));
+    Ok(NameDict { text, case, ext, order })
 }
 
 impl Piece {
-    fn new(names: &[&[u8]], folded: &Folded, order: &[u32]) -> Self {
+    fn new(names: &[&[u8]], folded: &Folded, run: &[u32]) -> Self {
         let mut piece =
-            Piece { names: Vec::new(), lens: Vec::with_capacity(order.len()), case: CaseRecords::default() };
-        for &index in order {
+            Piece { names: Vec::new(), lens: Vec::with_capacity(run.len()), case: CaseRecords::default() };
+        for &index in run {
             let name = folded.get(index);
             piece.names.extend_from_slice(name);
             piece.names.push(0);
@@ -64,12 +103,4 @@ impl Piece {
         }
         piece
     }
-}
-
-fn inverse(order: &[u32]) -> Vec<u32> {
-    let mut id_of = vec![0; order.len()];
-    for (id, &index) in order.iter().enumerate() {
-        id_of[index as usize] = id as u32;
-    }
-    id_of
 }

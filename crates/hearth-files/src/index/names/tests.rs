@@ -16,16 +16,31 @@ fn fold(raw: &[u8]) -> Vec<u8> {
 /// Names as (folded, raw).
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// The dictionary and its names in the expected order.
-fn dict_of(names: &BTreeSet<Vec<u8>>) -> (NameDict, Pairs) {
-    let input: Vec<&[u8]> = names.iter().rev().map(Vec::as_slice).collect();
-    let (dict, id_of) = NameDict::build(&input, &pool()).unwrap();
-    let mut expect: Pairs = names.iter().map(|raw| (fold(raw), raw.clone())).collect();
-    expect.sort();
-    for (raw, id) in input.iter().zip(&id_of) {
-        assert_eq!(expect[*id as usize].1, *raw);
+/// A dictionary of names that are numbered as they are given.
+fn numbered(names: &[&[u8]]) -> Result<NameDict, DictError> {
+    let sorted = SortedNames::new(names, &pool())?;
+    let mut ids = vec![0; names.len()];
+    for (id, position) in (0u32..).zip(sorted.positions()) {
+        ids[position as usize] = id;
     }
-    (dict, expect)
+    NameDict::build(&sorted, &ids, &pool())
+}
+
+/// The dictionary and its names by id, in an order that has nothing to do with the alphabet.
+fn dict_of(names: &BTreeSet<Vec<u8>>) -> (NameDict, Pairs) {
+    let input: Vec<&[u8]> = {
+        let odd = names.iter().skip(1).step_by(2).rev();
+        names.iter().step_by(2).chain(odd).map(Vec::as_slice).collect()
+    };
+    let expect = input.iter().map(|raw| (fold(raw), raw.to_vec())).collect();
+    (numbered(&input).unwrap(), expect)
+}
+
+/// The same names in alphabetical order.
+fn in_order(expect: &Pairs) -> Pairs {
+    let mut sorted = expect.clone();
+    sorted.sort();
+    sorted
 }
 
 fn any_name() -> impl Strategy<Value = Vec<u8>> {
@@ -58,7 +73,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn every_name_comes_back_in_order(names in any_names(300)) {
+    fn every_name_comes_back(names in any_names(300)) {
         let (dict, expect) = dict_of(&names);
         prop_assert_eq!(dict.len(), expect.len());
         let mut buf = b"rest of an earlier name".to_vec();
@@ -73,12 +88,44 @@ proptest! {
     }
 
     #[test]
+    fn positions_are_the_alphabetical_order(names in any_names(300)) {
+        let (dict, by_id) = dict_of(&names);
+        for (position, (folded, raw)) in (0u32..).zip(in_order(&by_id)) {
+            let id = dict.id_at(position);
+            prop_assert_eq!(&by_id[id as usize], &(folded, raw));
+            prop_assert_eq!(dict.position_of(id), position);
+        }
+        for (position, pair) in (0u32..).zip(in_order(&by_id).windows(2)) {
+            prop_assert_eq!(dict.same_folded(position, position + 1), pair[0].0 == pair[1].0);
+        }
+    }
+
+    #[test]
+    fn names_left_out_are_not_found(names in any_names(100), every in 2usize..5) {
+        let input: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
+        let sorted = SortedNames::new(&input, &pool()).unwrap();
+        let mut next = 0u32..;
+        let ids: Vec<u32> = (0..input.len())
+            .map(|position| if position % every == 0 { LEFT_OUT } else { next.next().unwrap() })
+            .collect();
+        let dict = NameDict::build(&sorted, &ids, &pool()).unwrap();
+        prop_assert_eq!(dict.len(), input.len() - input.len().div_ceil(every));
+        for (raw, position) in input.iter().zip(sorted.positions()) {
+            let id = Some(ids[position as usize]).filter(|&id| id != LEFT_OUT);
+            prop_assert_eq!(dict.find(raw), id);
+        }
+    }
+
+    #[test]
     fn lookups_equal_a_naive_search(names in any_names(200), others in any_names(50)) {
-        let (dict, expect) = dict_of(&names);
+        let (dict, by_id) = dict_of(&names);
+        let expect = in_order(&by_id);
         for name in names.iter().chain(&others) {
-            let id = expect.iter().position(|(_, raw)| raw == name).map(|at| at as u32);
+            let id = by_id.iter().position(|(_, raw)| raw == name).map(|at| at as u32);
             prop_assert_eq!(dict.find(name), id);
             let folded = fold(name);
+            let before = expect.iter().filter(|&other| *other < (folded.clone(), name.clone())).count();
+            prop_assert_eq!(dict.place(&folded, name), (before as u32, id.is_some()));
             let range = dict.find_folded(&folded);
             prop_assert_eq!(Some(range).filter(|r| !r.is_empty()), expect_range(&expect, |f| f == folded));
             for cut in [0, 1, folded.len() / 2, folded.len()] {
@@ -177,7 +224,7 @@ fn holds(folded: &[u8], needle: &[u8], start: bool, end: bool) -> bool {
 }
 
 #[test]
-fn more_names_than_one_task_and_long_shared_prefixes_stay_in_order() {
+fn more_names_than_one_task_and_long_shared_prefixes_come_back_in_order() {
     let prefix = "shared prefix of more than eight bytes ".repeat(40);
     let mut names: BTreeSet<Vec<u8>> =
         (0..40_000u32).map(|n| format!("img_{n:08}.JPG").into_bytes()).collect();
@@ -191,6 +238,8 @@ fn more_names_than_one_task_and_long_shared_prefixes_stay_in_order() {
         dict.raw_into(id, &mut out);
         assert_eq!(&out, raw);
     }
+    let by_position = (0..dict.len() as u32).map(|position| &expect[dict.id_at(position) as usize]);
+    assert!(by_position.eq(&in_order(&expect)));
     for n in 0..300 {
         let ext = dict.find_ext(format!("e{n}").as_bytes()).unwrap();
         let mut got = Vec::new();
@@ -217,8 +266,8 @@ fn all_case_variants_of_a_name_are_one_folded_range() {
 
 #[test]
 fn an_empty_dictionary_answers() {
-    let (dict, ids) = NameDict::build(&[], &pool()).unwrap();
-    assert_eq!((dict.len(), dict.blocks(), ids.len(), dict.ext_count()), (0, 0, 0, 0));
+    let dict = numbered(&[]).unwrap();
+    assert_eq!((dict.len(), dict.blocks(), dict.ext_count()), (0, 0, 0));
     assert_eq!(dict.find(b"a"), None);
     assert_eq!(dict.find_folded(b""), 0..0);
     assert_eq!(dict.prefix_folded(b""), 0..0);
@@ -227,19 +276,19 @@ fn an_empty_dictionary_answers() {
 
 #[test]
 fn names_that_cannot_be_kept_are_typed_errors() {
-    let nul = NameDict::build(&[b"a", b"b\0c"], &pool()).unwrap_err();
+    let nul = numbered(&[b"a", b"b\0c"]).unwrap_err();
     assert_eq!(nul, DictError::NulInName { index: 1 });
     let long = vec![b'a'; 65_536];
-    let error = NameDict::build(&[&long], &pool()).unwrap_err();
+    let error = numbered(&[&long]).unwrap_err();
     assert_eq!(error, DictError::NameTooLong { index: 0, bytes: 65_536 });
     let longest = vec![b'B'; 65_535];
-    let (dict, _) = NameDict::build(&[&longest, b"x"], &pool()).unwrap();
+    let dict = numbered(&[&longest, b"x"]).unwrap();
     assert_eq!(dict.raw(0, &mut Vec::new()), longest);
     assert_eq!(dict.folded(1), b"x");
 }
 
 #[test]
 fn a_needle_with_nul_matches_nothing() {
-    let (dict, _) = NameDict::build(&[b"a", b"b"], &pool()).unwrap();
+    let dict = numbered(&[b"a", b"b"]).unwrap();
     dict.scan_blocks(0..1, &Needle::new(b"a\0b", false, false), |_| panic!("names hold no NUL"));
 }

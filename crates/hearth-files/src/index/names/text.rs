@@ -170,37 +170,6 @@ impl NameText {
         std::hint::black_box(text.iter().step_by(LINE).fold(lens, |all, byte| all | byte));
     }
 
-    /// First id that does not satisfy `before`, which must hold for a prefix of the ids.
-    pub(super) fn partition(&self, before: impl Fn(&[u8]) -> bool) -> u32 {
-        let group = self.group_partition(&before);
-        if group == 0 {
-            return 0;
-        }
-        let mut place = self.first_of_group(group - 1);
-        while before(&self.blob[place.start..place.end]) {
-            if place.id + 1 == self.len {
-                return self.len;
-            }
-            place = self.next(place);
-        }
-        place.id
-    }
-
-    /// First group whose first name does not satisfy `before`.
-    fn group_partition(&self, before: impl Fn(&[u8]) -> bool) -> u32 {
-        let (mut low, mut high) = (0, self.starts.len() as u32);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let place = self.first_of_group(middle);
-            if before(&self.blob[place.start..place.end]) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        low
-    }
-
     fn block_start(&self, block: u32) -> usize {
         let group = (block * GROUPS_PER_BLOCK) as usize;
         self.starts.get(group).map_or(self.blob.len(), |&start| start as usize)
