@@ -8,7 +8,7 @@ use clap::Parser as _;
 use std::ffi::OsString;
 
 /// Every command word. A test holds it equal to what the parser knows.
-pub(crate) const COMMANDS: [&str; 19] = [
+pub(crate) const COMMANDS: [&str; 20] = [
     "find",
     "du",
     "dupes",
@@ -17,6 +17,7 @@ pub(crate) const COMMANDS: [&str; 19] = [
     "forget",
     "list",
     "status",
+    "doctor",
     "refresh",
     "preload",
     "pin",

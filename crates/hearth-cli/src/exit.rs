@@ -1,6 +1,6 @@
 //! The exit codes, all in one place.
 //!
-//! 0 found or done · 1 nothing found · 2 error, also after partial results · a reader that went away
+//! 0 found or done · 1 nothing found, or problems found by `doctor` · 2 error, also after partial results · a reader that went away
 //! is success.
 
 use crate::failure::{Failure, Stop};
@@ -15,6 +15,8 @@ pub(crate) enum Done {
     Found,
     /// There was nothing to find, or nothing to do it to.
     Nothing,
+    /// Looked for problems and found some.
+    Problems,
 }
 
 impl Done {
@@ -37,7 +39,7 @@ pub(crate) fn finish(outcome: Outcome, printer: &mut Printer, notes: &mut Notes,
     };
     match flushed {
         Ok(Done::Found) | Err(Stop::PipeClosed) => ExitCode::SUCCESS,
-        Ok(Done::Nothing) => ExitCode::from(1),
+        Ok(Done::Nothing | Done::Problems) => ExitCode::from(1),
         Err(Stop::Failed(failure)) => {
             tell(&failure, printer, notes, json);
             ExitCode::from(2)

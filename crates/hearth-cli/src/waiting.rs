@@ -1,17 +1,20 @@
 //! Waiting for sources to be read, with progress.
 //!
 //! The daemon's `status` is asked again and again, at growing intervals: it costs microseconds, needs
-//! no state on either side, and sees every way a scan can end.
+//! no state on either side, and sees every way a scan can end. A wait ends when nothing more is going on,
+//! whatever became of what it was for. A question that itself waits for a load is told of scans meanwhile.
 
 use crate::console::Console;
 use crate::exit::Done;
 use crate::failure::{Failure, Stop};
+use crate::notes::Notes;
 use crate::reach::{Reached, refused};
 use crate::text::{quote, size};
-use hearth_client::{CallError, Client};
-use hearth_protocol::answer::{Shard, SourceMeta, Summary};
+use hearth_client::{CallError, Client, Event};
+use hearth_protocol::answer::{ScanProgress, Shard, SourceMeta, Status, Summary};
 use hearth_protocol::params::FindParams;
 use hearth_protocol::{Code, RpcError, method};
+use std::io;
 use std::time::{Duration, Instant};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
@@ -19,20 +22,20 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// How long a question waits for a source that has nothing to show yet.
 const FIRST_ANSWER: Duration = Duration::from_secs(10);
 
-/// Returns when every shard that `unfinished` holds for is done, or with `false` at the deadline.
+/// Returns the state of things when no shard is `unfinished` any more, or `None` at the deadline.
 pub(crate) fn until_read(
     client: &mut Client,
     console: &mut Console,
     deadline: Option<Instant>,
     unfinished: &dyn Fn(&Shard) -> bool,
-) -> Result<bool, Stop> {
+) -> Result<Option<Status>, Stop> {
     let mut pause = FIRST_PAUSE;
     loop {
         let status = client.status().map_err(refused)?;
         let open: Vec<&Shard> = status.shards.iter().filter(|shard| unfinished(shard)).collect();
         if open.is_empty() || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             console.notes.clear();
-            return Ok(open.is_empty());
+            return Ok(open.is_empty().then_some(status));
         }
         console.notes.progress(|| progress(&open));
         std::thread::sleep(pause);
@@ -40,14 +43,10 @@ pub(crate) fn until_read(
     }
 }
 
-/// True while a first scan or a new one is under way, or has yet to begin. A source without a body that once
-/// had one was taken out of memory; nothing happens to it by itself.
+/// True while a first scan or a new one is under way, or has yet to begin. To any other source nothing happens by
+/// itself, even if a scan that was given up still runs.
 pub(crate) fn is_being_read(shard: &Shard) -> bool {
-    shard.scanning.is_some()
-        || match shard.health.as_str() {
-            "empty" => shard.loads_total == 0,
-            health => matches!(health, "loading" | "rebuilding"),
-        }
+    matches!(shard.health.as_str(), "loading" | "rebuilding")
 }
 
 /// An instant `timeout_ms` from now.
@@ -55,30 +54,43 @@ pub(crate) fn deadline(timeout_ms: Option<u64>) -> Option<Instant> {
     timeout_ms.and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms)))
 }
 
-/// Waits for `sources` by name; fails with what kept one from being read.
+/// Waits until `sources`, each a name and a generation, have one after that; fails with what kept one from it.
 pub(crate) fn for_sources(
     client: &mut Client,
     console: &mut Console,
     timeout_ms: Option<u64>,
     sources: &[(String, u64)],
 ) -> Result<Done, Stop> {
-    let known = |shard: &Shard| sources.iter().find(|(name, _)| *name == shard.name);
-    let unfinished = |shard: &Shard| {
-        known(shard).is_some_and(|(_, generation)| {
-            is_being_read(shard) || (shard.generation <= *generation && shard.health != "failed")
-        })
-    };
-    if !until_read(client, console, deadline(timeout_ms), &unfinished)? {
+    let unfinished =
+        |shard: &Shard| is_being_read(shard) && sources.iter().any(|(name, _)| *name == shard.name);
+    let Some(status) = until_read(client, console, deadline(timeout_ms), &unfinished)? else {
         let error = RpcError::new(Code::TimedOut, "the time is over and the sources are still being read");
         return Err(Failure::from(error)
             .hint("they go on being read; `hearth status` shows how far they are")
             .into());
+    };
+    for (name, generation) in sources {
+        match status.shards.iter().find(|shard| shard.name == *name) {
+            None => return Err(forgotten(name)),
+            Some(shard) if shard.health == "failed" => return Err(could_not_read(shard)),
+            Some(shard) if shard.generation <= *generation => return Err(given_up(shard)),
+            Some(_) => {}
+        }
     }
-    let status = client.status().map_err(refused)?;
-    match status.shards.iter().find(|shard| known(shard).is_some() && shard.health == "failed") {
-        Some(shard) => Err(could_not_read(shard)),
-        None => Ok(Done::Found),
-    }
+    Ok(Done::Found)
+}
+
+fn forgotten(name: &str) -> Stop {
+    let message = format!("{name} was forgotten while this command waited for it");
+    let error = RpcError::new(Code::UnknownSource, message).with("asked", name);
+    Failure::from(error).hint("`hearth add PATH` adds it again").into()
+}
+
+fn given_up(shard: &Shard) -> Stop {
+    let name = shard.name.as_str();
+    let message = format!("reading {name} was given up: it was taken out of memory meanwhile");
+    let error = RpcError::new(Code::Cancelled, message).with("source", name);
+    Failure::from(error).hint(format!("`hearth preload {name}` reads it and brings it back")).into()
 }
 
 fn could_not_read(shard: &Shard) -> Stop {
@@ -129,13 +141,19 @@ pub(crate) fn ask<T>(
     question: &mut Question<'_, T>,
 ) -> Result<(T, Summary), Stop> {
     let limit = Instant::now() + timeout_ms.map_or(FIRST_ANSWER, Duration::from_millis);
+    if console.notes.is_terminal() {
+        client.subscribe_progress().map_err(refused)?;
+    }
     loop {
         match question(client, console) {
             Ok((_, summary))
                 if is_empty(&summary) && more_is_read(client, console, limit, &summary.meta)? => {}
             Err(CallError::Rpc(error))
                 if error.is(Code::NotReady) && first_is_read(client, console, limit)? => {}
-            Ok(answer) => return Ok(answer),
+            Ok(answer) => {
+                console.notes.clear();
+                return Ok(answer);
+            }
             Err(error) => return Err(refused(error)),
         }
     }
@@ -170,6 +188,22 @@ fn first_is_read(client: &mut Client, console: &mut Console, limit: Instant) -> 
     Ok(true)
 }
 
+/// Shows how far a load is that a question waits for.
+pub(crate) fn show(event: &Event<'_>, notes: &mut Notes) -> io::Result<()> {
+    match event {
+        Event::Scan(scan) => show_scan(scan, notes),
+        _ => Ok(()),
+    }
+}
+
+/// The same of one scan.
+pub(crate) fn show_scan(scan: &ScanProgress, notes: &mut Notes) -> io::Result<()> {
+    if !scan.done {
+        notes.progress(|| format!("reading {}: {}", scan.source, entries(scan.entries, scan.elapsed_ms)));
+    }
+    Ok(())
+}
+
 /// One line about everything that is being read.
 fn progress(open: &[&Shard]) -> String {
     let parts: Vec<String> = open.iter().map(|shard| format!("{}: {}", shard.name, how_far(shard))).collect();
@@ -179,74 +213,15 @@ fn progress(open: &[&Shard]) -> String {
 /// How far a scan is, in words.
 pub(crate) fn how_far(shard: &Shard) -> String {
     match &shard.scanning {
-        Some(scan) => {
-            let rate = scan.entries.saturating_mul(1000) / scan.elapsed_ms.max(1);
-            format!("{} entries, {}/s", size::grouped(scan.entries), size::grouped(rate))
-        }
+        Some(scan) => entries(scan.entries, scan.elapsed_ms),
         None => "about to begin".to_owned(),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sample;
-    use hearth_protocol::answer::Scanning;
-
-    fn shard(health: &str, scanning: bool) -> Shard {
-        let scanning = scanning.then_some(Scanning { entries: 3000, elapsed_ms: 1500 });
-        Shard { health: health.into(), scanning, loads_total: 0, ..sample::shard() }
-    }
-
-    #[test]
-    fn a_source_is_read_until_it_is_fresh_or_failed() {
-        for (health, scanning, expect) in [
-            ("empty", false, true),
-            ("loading", true, true),
-            ("rebuilding", false, true),
-            ("fresh", false, false),
-            ("failed", false, false),
-            ("failed", true, true),
-        ] {
-            assert_eq!(is_being_read(&shard(health, scanning)), expect, "{health} {scanning}");
-        }
-    }
-
-    #[test]
-    fn a_source_that_was_given_up_is_not_waited_for() {
-        let asleep = Shard { tier: "cold".into(), loads_total: 2, ..shard("empty", false) };
-        assert!(!is_being_read(&asleep));
-        assert!(is_being_read(&Shard { health: "loading".into(), ..asleep }));
-    }
-
-    #[test]
-    fn progress_has_entries_and_rate() {
-        let (one, two) = (shard("loading", true), shard("empty", false));
-        assert_eq!(progress(&[&one, &two]), "reading root: 3,000 entries, 2,000/s; root: about to begin");
-    }
-
-    #[test]
-    fn only_an_empty_answer_from_an_unfinished_source_is_asked_again() {
-        let meta = |complete| SourceMeta {
-            source: "root".into(),
-            generation: 0,
-            clock: String::new(),
-            age_ms: 0,
-            stale: false,
-            complete,
-            why: String::new(),
-        };
-        let summary = |shown, matched, complete| Summary {
-            shown,
-            matched,
-            meta: vec![meta(complete)],
-            ..Summary::default()
-        };
-        assert!(is_empty(&summary(0, None, false)));
-        assert!(is_empty(&summary(0, Some(0), false)));
-        assert!(!is_empty(&summary(0, Some(3), false)), "a count has no rows");
-        assert!(!is_empty(&summary(1, None, false)));
-        assert!(!is_empty(&summary(0, None, true)));
-        assert!(!is_empty(&Summary::default()));
-    }
+fn entries(entries: u64, elapsed_ms: u64) -> String {
+    let rate = entries.saturating_mul(1000) / elapsed_ms.max(1);
+    format!("{} entries, {}/s", size::grouped(entries), size::grouped(rate))
 }
+
+#[cfg(test)]
+mod tests;

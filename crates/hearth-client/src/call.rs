@@ -7,14 +7,14 @@
 use crate::error::CallError;
 use crate::reader::FrameReader;
 use hearth_protocol::answer::{
-    Config, DuRow, DupeGroup, Freed, Hello, Kept, List, Refreshed, RequestProgress, ScanProgress, Source,
-    StatsRow, Status, Stopping, Subscribed, Summary, Transition,
+    Check, Checks, Config, DuRow, DupeGroup, Freed, Hello, Kept, List, Refreshed, RequestProgress,
+    ScanProgress, Source, StatsRow, Status, Stopping, Subscribed, Summary, Transition,
 };
 use hearth_protocol::envelope::{Message, RowsParams, request_line};
 use hearth_protocol::limits::RAW_FRAME_MAX_BYTES;
 use hearth_protocol::params::{
     AddParams, DuParams, DupesParams, FindParams, ForgetParams, HelloParams, NoParams, PreloadParams,
-    RefreshParams, SourcesParams, StatsParams, SubscribeParams, Topic,
+    SourcesParams, StatsParams, SubscribeParams, Topic,
 };
 use hearth_protocol::{Entry, Id, PROTOCOL, method};
 use serde::Serialize;
@@ -111,21 +111,29 @@ impl Client {
         })
     }
 
-    /// `du`: its rows and its summary.
-    pub fn du(&mut self, params: &DuParams) -> Result<(Vec<DuRow>, Summary), CallError> {
-        self.report(method::DU, params, &mut |_| Ok(()))
+    /// `du`: its rows and its summary; what else comes before goes to `on`.
+    pub fn du(
+        &mut self,
+        params: &DuParams,
+        on: &mut dyn FnMut(Event<'_>) -> io::Result<()>,
+    ) -> Result<(Vec<DuRow>, Summary), CallError> {
+        self.report(method::DU, params, on)
     }
 
-    /// `stats`: its rows and its summary.
-    pub fn stats(&mut self, params: &StatsParams) -> Result<(Vec<StatsRow>, Summary), CallError> {
-        self.report(method::STATS, params, &mut |_| Ok(()))
+    /// `stats`: as [`Client::du`].
+    pub fn stats(
+        &mut self,
+        params: &StatsParams,
+        on: &mut dyn FnMut(Event<'_>) -> io::Result<()>,
+    ) -> Result<(Vec<StatsRow>, Summary), CallError> {
+        self.report(method::STATS, params, on)
     }
 
-    /// `dupes`: its rows and its summary; progress goes to `on`.
+    /// `dupes`: as [`Client::du`].
     pub fn dupes(
         &mut self,
         params: &DupesParams,
-        on: &mut dyn FnMut(&RequestProgress) -> io::Result<()>,
+        on: &mut dyn FnMut(Event<'_>) -> io::Result<()>,
     ) -> Result<(Vec<DupeGroup>, Summary), CallError> {
         self.report(method::DUPES, params, on)
     }
@@ -190,8 +198,13 @@ impl Client {
         self.call(method::STATUS, &NoParams {})
     }
 
+    /// `doctor`: what is in order, and what is not.
+    pub fn doctor(&mut self) -> Result<Vec<Check>, CallError> {
+        self.call::<_, Checks>(method::DOCTOR, &NoParams {}).map(|answer| answer.checks)
+    }
+
     /// `refresh`: names of the sources that are scanned.
-    pub fn refresh(&mut self, params: &RefreshParams) -> Result<Vec<String>, CallError> {
+    pub fn refresh(&mut self, params: &SourcesParams) -> Result<Vec<String>, CallError> {
         self.call::<_, Refreshed>(method::REFRESH, params).map(|refreshed| refreshed.sources)
     }
 
@@ -284,7 +297,7 @@ impl Client {
         &mut self,
         method: &str,
         params: &P,
-        on: &mut dyn FnMut(&RequestProgress) -> io::Result<()>,
+        on: &mut dyn FnMut(Event<'_>) -> io::Result<()>,
     ) -> Result<(Vec<R>, Summary), CallError> {
         let mut all = Vec::new();
         let summary = self.call_with(method, params, &mut |event| match event {
@@ -292,8 +305,7 @@ impl Client {
                 all.extend(read_rows::<R>(rows)?);
                 Ok(())
             }
-            Event::Request(progress) => on(&progress),
-            _ => Ok(()),
+            other => on(other),
         })?;
         Ok((all, summary))
     }

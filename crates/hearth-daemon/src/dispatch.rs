@@ -111,6 +111,7 @@ fn plan(context: &Context<'_>, request: &Request<'_>) -> Result<Plan, RpcError> 
         method::UNPIN => operation::operate::plan_unpin(request),
         method::HIBERNATE => operation::operate::plan_hibernate(request),
         method::STATUS => operation::process::plan_status(request),
+        method::DOCTOR => operation::process::plan_doctor(request),
         method::HELLO => operation::process::hello(context, request),
         method::CONFIG => operation::process::config(context, request),
         method::SHUTDOWN => operation::process::shutdown(context, request),

@@ -5,6 +5,7 @@
 //! runs on owned threads, so that a long request never delays the reading of a short one.
 
 mod args;
+mod checkup;
 mod connection;
 mod dispatch;
 mod exit;

@@ -48,6 +48,11 @@ fn purge() -> i32 {
     unsafe { tikv_jemalloc_sys::mallctl(PURGE_ALL.as_ptr(), none, ptr::null_mut(), none, 0) }
 }
 
+/// Whether the allocator has a thread of its own that gives pages back; `None` if it does not say.
+pub(crate) fn has_background_thread() -> Option<bool> {
+    tikv_jemalloc_ctl::background_thread::read().ok()
+}
+
 /// Memory of this process. What could not be read is `None`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Memory {

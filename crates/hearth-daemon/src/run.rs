@@ -10,7 +10,7 @@ use crate::listen;
 use crate::lock::DaemonLock;
 use crate::log::{self, LogFile, Target};
 use crate::memory;
-use crate::server::{Server, Stop};
+use crate::server::{Server, Serving, Stop};
 use crate::session;
 use hearth_protocol::Places;
 use hearth_service::Service;
@@ -47,7 +47,11 @@ pub(crate) fn run(mode: Mode) -> Result<(), Failure> {
     raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::cannot("start the event loop", error))?;
-    let outcome = runtime.block_on(serve(mode, places, config, lock.is_none(), log));
+    let serving = match mode {
+        Mode::Stdio => Serving::Private { beside: lock.is_none() },
+        Mode::Background | Mode::Foreground => Serving::Resident,
+    };
+    let outcome = runtime.block_on(serve(mode, places, config, serving, log));
     // Threads that still run a cancelled request or a scan must not hold up the end.
     runtime.shutdown_background();
     outcome
@@ -105,7 +109,7 @@ async fn serve(
     mode: Mode,
     places: Places,
     config: Config,
-    borrowed: bool,
+    serving: Serving,
     log: Option<LogFile>,
 ) -> Result<(), Failure> {
     let signals = Signals::listen()?;
@@ -113,7 +117,7 @@ async fn serve(
         Mode::Stdio => None,
         _ => Some(listener(&places)?),
     };
-    let server = server(places, config, borrowed)?;
+    let server = server(places, config, serving)?;
     log_start(&server);
     match listener {
         Some(listener) => {
@@ -134,7 +138,7 @@ fn listener(places: &Places) -> Result<UnixListener, Failure> {
     listen::bind(places)
 }
 
-fn server(places: Places, config: Config, borrowed: bool) -> Result<Arc<Server>, Failure> {
+fn server(places: Places, config: Config, serving: Serving) -> Result<Arc<Server>, Failure> {
     let service = Service::open_with(config.clone(), &places.state, Some(Arc::new(memory::Jemalloc)));
     let service = service.map_err(|error| Failure::cannot("start", error))?;
     let lanes = Lanes::start().map_err(|error| Failure::cannot("start threads", error))?;
@@ -142,7 +146,7 @@ fn server(places: Places, config: Config, borrowed: bool) -> Result<Arc<Server>,
         service,
         config,
         places,
-        borrowed,
+        serving,
         lanes,
         requests: AtomicU64::new(0),
         connections: 0.into(),

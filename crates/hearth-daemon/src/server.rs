@@ -12,6 +12,18 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
+/// Whom a daemon serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Serving {
+    /// Everybody who comes to its socket.
+    Resident,
+    /// The one client that started it.
+    Private {
+        /// True if another daemon keeps the state folder: this one must not change what lies there.
+        beside: bool,
+    },
+}
+
 /// The daemon.
 pub(crate) struct Server {
     /// Every operation.
@@ -20,8 +32,8 @@ pub(crate) struct Server {
     pub(crate) config: Config,
     /// Where it lives.
     pub(crate) places: Places,
-    /// True if another daemon keeps the state folder: this one must not change what lies there.
-    pub(crate) borrowed: bool,
+    /// Whom it serves.
+    pub(crate) serving: Serving,
     /// Where requests run.
     pub(crate) lanes: Lanes,
     /// Lines received.

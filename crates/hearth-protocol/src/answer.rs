@@ -3,10 +3,12 @@
 //! Every object of an answer has `"v": 1` and `"type"`, so that it is a line of the command line's
 //! `--json` as it stands. Readers ignore fields they do not know.
 
+mod doctor;
 mod status;
 
 use crate::bytes::{KeyField, PathField, RootField, V1};
 use crate::envelope::Id;
+pub use doctor::{Check, Checks, State};
 use serde::{Deserialize, Serialize};
 pub use status::{Daemon, LastScan, Scanning, Shard, Status};
 

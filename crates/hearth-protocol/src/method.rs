@@ -21,6 +21,8 @@ pub const FORGET: &str = "forget";
 pub const LIST: &str = "list";
 /// State of the daemon and its sources.
 pub const STATUS: &str = "status";
+/// What is in order, and what is not.
+pub const DOCTOR: &str = "doctor";
 /// Bring sources into memory.
 pub const PRELOAD: &str = "preload";
 /// Bring sources into memory and keep them there.
@@ -43,7 +45,7 @@ pub const UNSUBSCRIBE: &str = "unsubscribe";
 pub const SHUTDOWN: &str = "shutdown";
 
 /// Every method, in the order of `hello`'s capabilities.
-pub const ALL: [&str; 19] = [
+pub const ALL: [&str; 20] = [
     HELLO,
     FIND,
     DU,
@@ -53,6 +55,7 @@ pub const ALL: [&str; 19] = [
     FORGET,
     LIST,
     STATUS,
+    DOCTOR,
     PRELOAD,
     PIN,
     UNPIN,

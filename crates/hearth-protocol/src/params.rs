@@ -41,7 +41,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// No parameters: `list`, `status`, `config`, `shutdown`.
+/// No parameters: `list`, `status`, `doctor`, `config`, `shutdown`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NoParams {}
@@ -397,7 +397,7 @@ within_access! { FindParams StatsParams DupesParams }
 
 mod sources;
 
-pub use sources::{AddParams, ForgetParams, PreloadParams, RefreshParams, SourceKind, SourcesParams};
+pub use sources::{AddParams, ForgetParams, PreloadParams, SourceKind, SourcesParams};
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 //! Faces convert these to and from their wire format; nothing here serialises. Paths are absolute
 //! bytes. An operation over several sources answers as one.
 
+use crate::error::ServiceError;
 pub use crate::pressure::Availability;
 use hearth_core::UnixNanos;
 use hearth_files::engine::Explain;
@@ -380,6 +381,28 @@ pub struct Status {
     pub pressure: Pressure,
     /// One per source.
     pub shards: Vec<ShardStatus>,
+}
+
+/// `doctor`: the state of everything, what memory is judged by, and what went wrong.
+#[derive(Debug)]
+pub struct Doctor {
+    /// The same as of `status`.
+    pub status: Status,
+    /// What memory pressure and the default budget can be read from on this machine.
+    pub signals: Vec<Availability>,
+    /// Sources whose last attempt failed, in the order of the status.
+    pub failures: Vec<SourceFailure>,
+}
+
+/// Why a source could not be read when that was last tried.
+#[derive(Debug)]
+pub struct SourceFailure {
+    /// The source.
+    pub source: SourceName,
+    /// What a question that needs it is told.
+    pub error: ServiceError,
+    /// When it is tried again by itself.
+    pub next_retry_ns: Option<UnixNanos>,
 }
 
 /// A source that was forgotten, or went out of memory.

@@ -7,13 +7,13 @@
 use crate::api::{Health, ScanOutcome, SourceInfo};
 use crate::held::Hold;
 use crate::run::ScanRun;
-use arc_swap::{ArcSwap, ArcSwapOption};
+use crate::sync::{ArcSwap, Condvar, Mutex};
+use arc_swap::ArcSwapOption;
 use hearth_core::UnixNanos;
 use hearth_files::digest::Digest;
 use hearth_files::index::Body;
 use hearth_files::scan::Skipped;
 use hearth_residency::View;
-use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -245,6 +245,7 @@ impl Catalogue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
     use std::thread;
 
     fn info(id: u64) -> SourceInfo {
@@ -281,5 +282,40 @@ mod tests {
             catalogue.insert(info(1));
             assert!(waiter.join().unwrap() > seen);
         });
+    }
+
+    /// A figure, not a rule: prints what `scripts/bench` puts into its tables.
+    #[test]
+    #[ignore = "measures; run it in release mode"]
+    fn cost_of_a_read() {
+        const READS: u32 = 10_000_000;
+        let catalogue = Catalogue::default();
+        (0..1000).for_each(|id| catalogue.insert(info(id)));
+        let stop = AtomicBool::new(false);
+        for writers in [0, 1] {
+            stop.store(false, Ordering::Relaxed);
+            let took = thread::scope(|scope| {
+                for _ in 0..writers {
+                    scope.spawn(|| {
+                        while !stop.load(Ordering::Relaxed) {
+                            catalogue.update(7, |shard| shard.view.failures += 1);
+                            thread::sleep(Duration::from_micros(100));
+                        }
+                    });
+                }
+                let began = Instant::now();
+                for _ in 0..READS {
+                    std::hint::black_box(catalogue.load());
+                }
+                let took = began.elapsed();
+                stop.store(true, Ordering::Relaxed);
+                took
+            });
+            let text = format!(
+                "catalogue read, 1 000 shards, {writers} writers: {} ns",
+                took.as_nanos() / u128::from(READS)
+            );
+            writeln!(std::io::stdout(), "{text}").unwrap();
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::catalogue::{Catalogue, Published, Shard, Shards};
 use crate::clock;
 use crate::error::ServiceError;
 use crate::held::{Hold, Releases};
-use crate::janitor::{Allocator, Janitor};
+use crate::janitor::{Allocator, Garbage, Janitor};
 use crate::loader::Loader;
 use crate::maker::Made;
 use crate::pressure::{Gauge, Level};
@@ -18,12 +18,11 @@ use crate::transitions::Transitions;
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use hearth_residency::{
-    Command, Effect, Event, Kernel, Moment, Policy, Pressure, Refusal, ShardId, Step, Ticket, Totals,
-    Transition,
+    Command, Effect, Event, Kernel, Moment, Outcome, Policy, Pressure, Refusal, ShardId, Step, Ticket,
+    Totals, Transition,
 };
 use parking_lot::Mutex;
-use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -34,8 +33,8 @@ use tracing::{info, warn};
 const INBOX: usize = 4096;
 /// How often attempts in flight are asked what they need.
 const BUSY_POLL: Duration = Duration::from_millis(100);
-/// How long stopping waits for attempts to stop.
-const STOP_PATIENCE: Duration = Duration::from_secs(10);
+/// How long stopping waits for attempts to stop, where nothing else is wanted.
+pub(crate) const STOP_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the inbox takes.
 enum Message {
@@ -46,6 +45,9 @@ enum Message {
     Stop,
 }
 
+/// What is never sent.
+enum Never {}
+
 /// What the driver works with.
 pub(crate) struct Parts {
     pub(crate) catalogue: Arc<Catalogue>,
@@ -55,11 +57,15 @@ pub(crate) struct Parts {
     /// Reads the pressure of the machine, if that is wanted.
     pub(crate) gauge: Option<Gauge>,
     pub(crate) poll: Duration,
+    /// How long stopping waits for attempts to stop.
+    pub(crate) stop_patience: Duration,
 }
 
 /// The side of the driver that everybody else sees.
 pub(crate) struct Driver {
     inbox: Sender<Message>,
+    /// Disconnected once nobody reads the inbox. What is in it then stays there, unanswered.
+    deaf: Receiver<Never>,
     origin: Instant,
     totals: Arc<ArcSwap<Totals>>,
     transitions: Arc<Transitions>,
@@ -83,20 +89,23 @@ impl Driver {
     /// Starts the thread.
     pub(crate) fn start(parts: Parts) -> Result<Self, ServiceError> {
         let (inbox, messages) = bounded(INBOX);
-        let (wake, bell) = bounded(1);
-        let (totals, transitions) = (Arc::<ArcSwap<Totals>>::default(), Arc::<Transitions>::default());
+        let ((wake, bell), (hearing, deaf)) = (bounded(1), bounded(0));
+        let kernel = Kernel::new(parts.policy);
+        let totals = Arc::new(ArcSwap::from_pointee(kernel.totals()));
+        let transitions = Arc::<Transitions>::default();
         let measured = inbox.clone();
         let janitor = Janitor::start(parts.allocator.clone(), move |held| {
             let _ = measured.send(Message::Event(Event::MemoryHeld(held)));
         })?;
         let origin = Instant::now();
         let keeper = Keeper {
-            kernel: Kernel::new(parts.policy),
+            kernel,
             catalogue: parts.catalogue,
             loader: parts.loader,
             allocator: parts.allocator,
             gauge: parts.gauge,
             poll: parts.poll,
+            stop_patience: parts.stop_patience,
             polled: origin,
             gauged: origin,
             origin,
@@ -108,19 +117,20 @@ impl Driver {
             tickets: 0,
             replies: HashMap::new(),
             counted: HashMap::new(),
+            unbegun: VecDeque::new(),
         };
         let thread = thread::Builder::new().name("hearth-kernel".to_owned());
-        let thread = thread.spawn(move || keeper.serve(&messages, &bell));
+        let thread = thread.spawn(move || keeper.serve(messages, &bell, hearing));
         let thread =
             thread.map_err(|error: io::Error| ServiceError::io("start thread", "hearth-kernel", error))?;
-        Ok(Self { inbox, origin, totals, transitions, thread: Mutex::new(Some(thread)) })
+        Ok(Self { inbox, deaf, origin, totals, transitions, thread: Mutex::new(Some(thread)) })
     }
 
     /// Makes a source known to the kernel; its load has been asked for when this returns.
     pub(crate) fn add(&self, id: u64, forecast_bytes: u64) {
         let (reply, done) = bounded(1);
         let _ = self.inbox.send(Message::Add { shard: ShardId(id), forecast_bytes, reply });
-        let _ = done.recv();
+        self.answer(&done);
     }
 
     /// Asks for shards that will be needed.
@@ -132,7 +142,7 @@ impl Driver {
     pub(crate) fn claim(&self, id: u64) -> Claim {
         let (shard, (reply, done)) = (ShardId(id), bounded(1));
         let _ = self.inbox.send(Message::Claim { shard, reply });
-        let _ = done.recv();
+        self.answer(&done);
         Claim { inbox: self.inbox.clone(), shard }
     }
 
@@ -141,7 +151,15 @@ impl Driver {
     pub(crate) fn operate(&self, command: Command) -> Option<Result<(), Refusal>> {
         let (reply, result) = bounded(1);
         self.inbox.send(Message::Operate { command, reply }).ok()?;
-        result.recv().ok()
+        self.answer(&result)
+    }
+
+    /// Waits for an answer; `None` if none comes any more.
+    fn answer<T>(&self, reply: &Receiver<T>) -> Option<T> {
+        select! {
+            recv(reply) -> answer => answer.ok(),
+            recv(self.deaf) -> _ => reply.try_recv().ok(),
+        }
     }
 
     /// The sums over all shards.
@@ -177,6 +195,7 @@ struct Keeper {
     allocator: Option<Arc<dyn Allocator>>,
     gauge: Option<Gauge>,
     poll: Duration,
+    stop_patience: Duration,
     /// When attempts and queries were last looked at.
     polled: Instant,
     /// When the machine's pressure was last looked at.
@@ -191,10 +210,12 @@ struct Keeper {
     replies: HashMap<Ticket, Sender<Result<(), Refusal>>>,
     /// Queries of each source that the kernel has been told of.
     counted: HashMap<u64, u64>,
+    /// Ends of attempts that could not begin. Only others may wait for room in the inbox.
+    unbegun: VecDeque<Event<Box<Made>>>,
 }
 
 impl Keeper {
-    fn serve(mut self, messages: &Receiver<Message>, bell: &Receiver<()>) {
+    fn serve(mut self, messages: Receiver<Message>, bell: &Receiver<()>, hearing: Sender<Never>) {
         loop {
             select! {
                 recv(messages) -> message => match message {
@@ -207,7 +228,9 @@ impl Keeper {
             self.take_releases();
             self.look_around();
         }
-        if !self.loader.stop(STOP_PATIENCE) {
+        // Whoever waits for an answer, or for room in the inbox, waits no longer; the janitor is among them.
+        drop((messages, hearing));
+        if !self.loader.stop(self.stop_patience) {
             warn!("a scan does not stop; it is left behind");
         }
         self.transitions.end();
@@ -321,36 +344,22 @@ impl Keeper {
     }
 
     fn step(&mut self, event: Event<Box<Made>>) {
-        let effects = self.kernel.step(self.origin.elapsed(), event);
-        let moves = self.describe_moves(&effects);
-        let after = self.publish(effects);
-        moves.into_iter().for_each(|event| self.tell(event));
-        after.iter().for_each(|effect| self.carry_out(effect));
-        self.totals.store(Arc::new(self.kernel.totals()));
+        let mut next = Some(event);
+        while let Some(event) = next {
+            let effects = self.kernel.step(self.origin.elapsed(), event);
+            // Whoever sees the new catalogue sees sums that are as new.
+            self.totals.store(Arc::new(self.kernel.totals()));
+            let moves = self.describe_moves(&effects);
+            let after = self.publish(effects);
+            moves.into_iter().for_each(|event| self.tell(event));
+            after.iter().for_each(|effect| self.carry_out(effect));
+            next = self.unbegun.pop_front();
+        }
     }
 
-    /// Puts into the catalogue what belongs there, in one publication; gives back the other effects.
+    /// Puts into the catalogue what belongs there; gives back the other effects.
     fn publish(&mut self, effects: Vec<Effect<Box<Made>>>) -> Vec<Effect<Box<Made>>> {
-        let shows = |effect: &Effect<Box<Made>>| {
-            matches!(
-                effect,
-                Effect::Publish { .. }
-                    | Effect::Park(_)
-                    | Effect::Drop(_)
-                    | Effect::Forget(_)
-                    | Effect::Show { .. }
-            )
-        };
-        let (shown, after): (Vec<_>, Vec<_>) = effects.into_iter().partition(shows);
-        if shown.is_empty() {
-            return after;
-        }
-        let releases = &self.releases;
-        let garbage = self.catalogue.write(|shards| {
-            let mut garbage: Vec<Box<dyn Any + Send>> = Vec::new();
-            shown.into_iter().for_each(|effect| enter(shards, effect, releases, &mut garbage));
-            garbage
-        });
+        let (garbage, after) = publish(&self.catalogue, &self.releases, effects);
         if !garbage.is_empty() {
             self.janitor.take(garbage);
         }
@@ -362,9 +371,13 @@ impl Keeper {
             Effect::Start { shard, attempt, .. } => {
                 let (shard, attempt) = (*shard, *attempt);
                 let inbox = self.inbox.clone();
-                self.loader.start(shard, attempt, move |outcome| {
+                let begun = self.loader.start(shard, attempt, move |outcome| {
                     let _ = inbox.send(Message::Event(Event::Ended { shard, attempt, outcome }));
                 });
+                if let Err(error) = begun {
+                    let outcome = Outcome::Failed(format!("no thread can be started: {error}"));
+                    self.unbegun.push_back(Event::Ended { shard, attempt, outcome });
+                }
             }
             Effect::Cancel { attempt, .. } => self.loader.cancel(*attempt),
             Effect::Overdue { shard, generation, bytes } => {
@@ -417,12 +430,41 @@ fn describe(transition: &Transition, source: String) -> TransitionEvent {
     TransitionEvent { sequence: 0, at_ns, id: shard.0, source, axis, from, to, reason, bytes, generation }
 }
 
+/// Puts into the catalogue what belongs there, in one publication; gives back what left it, and the other
+/// effects.
+fn publish(
+    catalogue: &Catalogue,
+    releases: &Arc<Releases>,
+    effects: Vec<Effect<Box<Made>>>,
+) -> (Vec<Garbage>, Vec<Effect<Box<Made>>>) {
+    let shows = |effect: &Effect<Box<Made>>| {
+        matches!(
+            effect,
+            Effect::Publish { .. }
+                | Effect::Park(_)
+                | Effect::Drop(_)
+                | Effect::Forget(_)
+                | Effect::Show { .. }
+        )
+    };
+    let (shown, after): (Vec<_>, Vec<_>) = effects.into_iter().partition(shows);
+    if shown.is_empty() {
+        return (Vec::new(), after);
+    }
+    let garbage = catalogue.write(|shards| {
+        let mut garbage: Vec<Garbage> = Vec::new();
+        shown.into_iter().for_each(|effect| enter(shards, effect, releases, &mut garbage));
+        garbage
+    });
+    (garbage, after)
+}
+
 /// Enters one effect into the catalogue; what leaves it goes to the garbage.
 fn enter(
     shards: &mut Shards,
     effect: Effect<Box<Made>>,
     releases: &Arc<Releases>,
-    garbage: &mut Vec<Box<dyn Any + Send>>,
+    garbage: &mut Vec<Garbage>,
 ) {
     let id = match &effect {
         Effect::Publish { shard, .. } | Effect::Show { shard, .. } => *shard,
@@ -479,3 +521,6 @@ fn show_body(shard: &mut Shard, made: Made, generation: u64, hold: Hold) {
     shard.last_scan = Some(Arc::new(made.outcome));
     shard.last_good_ns = Some(made_ns);
 }
+
+#[cfg(test)]
+mod tests;

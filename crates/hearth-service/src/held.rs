@@ -3,9 +3,9 @@
 //! A published body carries a [`Hold`]; dropping it puts a note into [`Releases`], from whatever thread
 //! that happens on, without waiting for anybody. The notes are as many as bodies, so they have a bound.
 
+use crate::sync::Mutex;
 use crossbeam_channel::Sender;
 use hearth_residency::{Generation, ShardId};
-use parking_lot::Mutex;
 use std::sync::Arc;
 
 /// Bodies that nobody holds any more, until the driver takes note.

@@ -21,7 +21,8 @@ pub trait Allocator: Send + Sync {
 /// Things that wait to be dropped; more than this are dropped by whoever has them.
 const WAITING: usize = 256;
 
-type Garbage = Box<dyn Any + Send>;
+/// What is to be dropped.
+pub(crate) type Garbage = Box<dyn Any + Send>;
 
 /// Takes garbage.
 pub(crate) struct Janitor {

@@ -36,6 +36,7 @@ mod selection;
 mod sources;
 mod stats;
 mod status;
+mod sync;
 mod transitions;
 mod walk;
 
@@ -114,6 +115,7 @@ impl Service {
             policy: policy(&config, &*world),
             gauge: config.pressure.enabled.then(|| Gauge::new(world)),
             poll: config.pressure.poll,
+            stop_patience: driver::STOP_PATIENCE,
         })?;
         let service = Self {
             people: People::new(Path::new("/etc")),

@@ -12,6 +12,7 @@ use crate::run::ScanRun;
 use hearth_core::HeapSize;
 use hearth_residency::{AttemptId, Measured, Outcome, ShardId};
 use parking_lot::{Condvar, Mutex};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
@@ -42,32 +43,27 @@ impl Loader {
     }
 
     /// Begins an attempt on a thread of its own; `ended` is told how it ended, once.
+    ///
+    /// # Errors
+    /// No thread can be started; then `ended` is not told.
     pub(crate) fn start(
         self: &Arc<Self>,
         shard: ShardId,
         attempt: AttemptId,
         ended: impl FnOnce(Ended) + Send + 'static,
-    ) {
+    ) -> io::Result<()> {
         let run = Arc::new(ScanRun::new(clock::now_ns()));
         self.running.lock().push(Running { shard, attempt, run: Arc::clone(&run) });
-        let (loader, ended) = (Arc::clone(self), Arc::new(Mutex::new(Some(ended))));
-        let by_thread = Arc::clone(&ended);
-        let name = format!("hearth-load-{}", shard.0);
-        let thread = thread::Builder::new().name(name).spawn(move || {
+        let loader = Arc::clone(self);
+        let work = move || {
             pools::yield_to_others();
             let outcome = loader.attempt(shard, &run);
             drop(run);
             loader.leave(attempt);
-            if let Some(ended) = by_thread.lock().take() {
-                ended(outcome);
-            }
-        });
-        if let Err(error) = thread {
-            self.leave(attempt);
-            if let Some(ended) = ended.lock().take() {
-                ended(Outcome::Failed(format!("no thread can be started: {error}")));
-            }
-        }
+            ended(outcome);
+        };
+        let thread = thread::Builder::new().name(format!("hearth-load-{}", shard.0)).spawn(work);
+        thread.map(drop).inspect_err(|_| self.leave(attempt))
     }
 
     /// Lets an attempt stop at its next boundary.

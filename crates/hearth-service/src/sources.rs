@@ -74,10 +74,9 @@ impl Service {
     ///
     /// # Errors
     /// [`ServiceError::UnknownSource`]; then nothing is begun.
-    pub fn refresh(&self, names: &[String]) -> Result<Vec<SourceInfo>, ServiceError> {
+    pub fn refresh(&self, names: &[Vec<u8>]) -> Result<Vec<SourceInfo>, ServiceError> {
         self.check_running()?;
-        let names: Vec<Vec<u8>> = names.iter().map(|name| name.as_bytes().to_vec()).collect();
-        let sources = self.named(&names)?;
+        let sources = self.named(names)?;
         for source in &sources {
             self.operate(source, Command::Refresh(ShardId(source.id)))?;
         }
@@ -120,7 +119,7 @@ impl Service {
     pub fn wait_complete(&self, source: &str, cancel: &CancelToken) -> Result<(), ServiceError> {
         let id = self.id_of(source)?;
         let known = self.catalogue.get(id).is_some_and(|shard| shard.known.is_some());
-        let _claim = (!known).then(|| self.driver.claim(id));
+        let mut _claim = (!known).then(|| self.driver.claim(id));
         loop {
             let seen = self.catalogue.changes();
             let Some(shard) = self.catalogue.get(id) else { return Err(self.unknown(source.as_bytes())) };
@@ -129,6 +128,10 @@ impl Service {
             }
             if shard.known.is_some() && !shard.is_busy() {
                 return Ok(());
+            }
+            if shard.view.health == Health::Empty {
+                // An operator took it out of memory before it was scanned.
+                _claim = Some(self.driver.claim(id));
             }
             cancel.check()?;
             self.check_running()?;

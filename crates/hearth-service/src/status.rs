@@ -4,7 +4,7 @@
 //! step. Times of the kernel are told by the wall clock as it goes now.
 
 use crate::Service;
-use crate::api::{Availability, Pin, ShardStatus, Status};
+use crate::api::{Doctor, Pin, ShardStatus, SourceFailure, Status};
 use crate::catalogue::{Known, Shard};
 use crate::clock;
 use crate::pressure::{Gauge, RootFolder};
@@ -36,9 +36,21 @@ impl Service {
         }
     }
 
-    /// What memory pressure and the default budget can be read from on this machine.
-    pub fn doctor(&self) -> Vec<Availability> {
-        Gauge::new(Arc::new(RootFolder::new("/"))).describe()
+    /// The state of everything, what can be read of the memory of this machine, and what failed.
+    pub fn doctor(&self) -> Doctor {
+        let signals = Gauge::new(Arc::new(RootFolder::new("/"))).describe();
+        let shards = self.catalogue.load();
+        let failures = shards.iter().filter_map(|shard| self.source_failure(shard)).collect();
+        Doctor { status: self.status(), signals, failures }
+    }
+
+    fn source_failure(&self, shard: &Shard) -> Option<SourceFailure> {
+        shard.view.last_failure.as_ref()?;
+        Some(SourceFailure {
+            source: shard.source.info.name.clone(),
+            error: self.failure_of(shard),
+            next_retry_ns: shard.view.retry_at.map(|at| self.wall_clock(at)),
+        })
     }
 
     fn shard_status(&self, shard: &Shard) -> ShardStatus {

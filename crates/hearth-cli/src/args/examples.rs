@@ -78,6 +78,13 @@ Examples:
   hearth status --json
   hearth status --watch --json | jq 'select(.type == \"daemon\") | .held_bytes'";
 
+pub(crate) const DOCTOR: &str = "\
+Examples:
+  hearth doctor
+  hearth doctor --json | jq -r 'select(.state == \"problem\") | .name'
+
+Exit code: 0 no problem, 1 problems, 2 error.";
+
 pub(crate) const PRELOAD: &str = "\
 Examples:
   hearth preload                    every source

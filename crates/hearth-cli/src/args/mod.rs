@@ -37,6 +37,7 @@ pub(crate) enum Command {
     Forget(operate::ForgetArgs),
     List(operate::ListArgs),
     Status(operate::StatusArgs),
+    Doctor(operate::DoctorArgs),
     Refresh(operate::RefreshArgs),
     Preload(memory::PreloadArgs),
     Pin(memory::PinArgs),

@@ -85,6 +85,23 @@ pub(crate) struct StatusArgs {
     pub(crate) color: ColorArgs,
 }
 
+/// Check what is in order and what is not: the daemon, its memory, what the machine tells, the sources
+///
+/// One line for each check: ok; note, which is worth knowing; problem. Below it what can be done. Exit code 0 if
+/// there is no problem, 1 if there is one, 2 if the daemon cannot be asked.
+#[derive(Args, Debug)]
+#[command(after_help = examples::DOCTOR)]
+pub(crate) struct DoctorArgs {
+    /// JSON Lines: a `check` object for each
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Do not use or start a resident daemon: check a private one that ends with this command
+    #[arg(long)]
+    pub(crate) no_daemon: bool,
+    #[command(flatten)]
+    pub(crate) color: ColorArgs,
+}
+
 /// Read sources again
 #[derive(Args, Debug)]
 #[command(after_help = examples::REFRESH)]

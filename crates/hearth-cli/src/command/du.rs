@@ -26,7 +26,9 @@ pub(crate) fn run(args: &DuArgs, console: &mut Console) -> Outcome {
     let mut reached = reach(args.reach.no_daemon, console)?;
     waiting::prepare(&mut reached, console, args.reach.no_daemon, args.reach.timeout, &|_| true)?;
     let (rows, summary) =
-        waiting::ask(&mut reached.client, console, args.reach.timeout, &mut |client, _| client.du(&params))?;
+        waiting::ask(&mut reached.client, console, args.reach.timeout, &mut |client, console| {
+            client.du(&params, &mut |event| waiting::show(&event, &mut console.notes))
+        })?;
     print(args, &rows, &summary, console)?;
     console.printer.flush()?;
     tell_quality(&summary.meta, &mut console.notes);

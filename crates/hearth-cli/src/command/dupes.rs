@@ -15,10 +15,12 @@ use crate::reach::reach;
 use crate::render::colors::paint;
 use crate::text::{csv, quote, size};
 use crate::waiting;
+use hearth_client::Event;
 use hearth_core::limits::REQUEST_TIMEOUT_MAX_MS;
 use hearth_protocol::answer::{DupeGroup, RequestProgress, Summary};
 use hearth_protocol::limits::REPORT_ROWS;
 use hearth_protocol::params::DupesParams;
+use std::io;
 use std::path::Path;
 
 /// Bold, for the heading of a group.
@@ -33,18 +35,24 @@ pub(crate) fn run(args: &DupesArgs, console: &mut Console) -> Outcome {
     waiting::prepare(&mut reached, console, args.reach.no_daemon, args.reach.timeout, &|_| true)?;
     let (groups, summary) =
         waiting::ask(&mut reached.client, console, args.reach.timeout, &mut |client, console| {
-            client.dupes(&params, &mut |progress| {
-                console.notes.progress(|| describe(progress));
-                Ok(())
-            })
+            client.dupes(&params, &mut |event| show(&event, &mut console.notes))
         })
         .map_err(|stop| stop.pointing_into(&query))?;
-    console.notes.clear();
     print(args, &groups, &summary, console)?;
     console.printer.flush()?;
     tell_total(groups.len(), &summary, &mut console.notes);
     tell_quality(&summary.meta, &mut console.notes);
     Ok(Done::found_if(!groups.is_empty()))
+}
+
+fn show(event: &Event<'_>, notes: &mut Notes) -> io::Result<()> {
+    match event {
+        Event::Request(progress) => {
+            notes.progress(|| describe(progress));
+            Ok(())
+        }
+        other => waiting::show(other, notes),
+    }
 }
 
 fn params(args: &DupesArgs, query: &[u8], cwd: &Path) -> DupesParams {

@@ -10,6 +10,7 @@ use crate::argv::meant_command;
 use crate::console::Console;
 use crate::exit::{Done, Outcome};
 use crate::failure::{Failure, Stop};
+use crate::notes::Notes;
 use crate::printer::Printer;
 use crate::query_text::{asking, query_text};
 use crate::reach::reach;
@@ -20,7 +21,7 @@ use crate::waiting;
 use hearth_client::{CallError, Client, FindHandler};
 use hearth_core::limits::REQUEST_TIMEOUT_MAX_MS;
 use hearth_protocol::Entry;
-use hearth_protocol::answer::{Explain, Summary};
+use hearth_protocol::answer::{Explain, ScanProgress, Summary};
 use hearth_protocol::params::{Encoding, FindParams};
 use serde_json::json;
 use std::ffi::OsStr;
@@ -124,7 +125,8 @@ fn ask(
     let mut begun = false;
     let mut failed = None;
     let answer = waiting::ask(client, console, args.reach.timeout, &mut |client, console| {
-        let mut rows = Rows { printer: &mut console.printer, writer, begun: &mut begun, failed: &mut failed };
+        let Console { printer, notes } = console;
+        let mut rows = Rows { printer, notes, writer, begun: &mut begun, failed: &mut failed };
         let summary = client.find(params, &mut rows)?;
         rows.begin().map_err(CallError::Receiver)?;
         Ok(((), summary))
@@ -138,6 +140,7 @@ fn ask(
 /// Takes rows to the printer. The header comes once, before the first row or the end.
 struct Rows<'a> {
     printer: &'a mut Printer,
+    notes: &'a mut Notes,
     writer: Option<&'a RowWriter>,
     begun: &'a mut bool,
     /// Why printing failed: the client only knows that it did.
@@ -149,6 +152,7 @@ impl Rows<'_> {
         if std::mem::replace(self.begun, true) {
             return Ok(());
         }
+        self.notes.clear();
         let Some(writer) = self.writer else { return Ok(()) };
         let outcome = self.printer.push(|out| writer.push_header(out));
         self.note(outcome)
@@ -180,8 +184,14 @@ impl FindHandler for Rows<'_> {
     }
 
     fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.begin()?;
         let outcome = self.printer.bytes(bytes);
         self.settle(outcome)
+    }
+
+    /// Rows and progress would run into each other.
+    fn scan_progress(&mut self, progress: &ScanProgress) -> io::Result<()> {
+        if *self.begun { Ok(()) } else { waiting::show_scan(progress, self.notes) }
     }
 }
 

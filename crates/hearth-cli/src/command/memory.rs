@@ -9,11 +9,11 @@ use crate::args::memory::{HibernateArgs, PinArgs, PreloadArgs, UnpinArgs};
 use crate::console::Console;
 use crate::exit::{Done, Outcome};
 use crate::failure::Stop;
-use crate::notes::Notes;
 use crate::reach::{connect, refused};
 use crate::text::{size, time};
+use crate::waiting::show_scan;
 use hearth_core::UnixNanos;
-use hearth_protocol::answer::{Kept, ScanProgress};
+use hearth_protocol::answer::Kept;
 use hearth_protocol::params::{PreloadParams, SourcesParams};
 use std::ffi::OsString;
 
@@ -24,7 +24,7 @@ pub(crate) fn preload(args: &PreloadArgs, console: &mut Console) -> Outcome {
     named(&args.sources)?.into_iter().for_each(|source| params.add_source(source));
     let mut client = connect(console)?;
     client.subscribe_progress().map_err(refused)?;
-    let kept = client.preload(&params, &mut |scan| reading(scan, &mut console.notes)).map_err(refused)?;
+    let kept = client.preload(&params, &mut |scan| show_scan(scan, &mut console.notes)).map_err(refused)?;
     console.notes.clear();
     for kept in &kept {
         let (name, bytes) = (&kept.source.name, size::human(kept.resident_bytes));
@@ -38,7 +38,7 @@ pub(crate) fn pin(args: &PinArgs, console: &mut Console) -> Outcome {
     let params = SourcesParams { timeout_ms: args.timeout, ..sources(&args.sources)? };
     let mut client = connect(console)?;
     client.subscribe_progress().map_err(refused)?;
-    let kept = client.pin(&params, &mut |scan| reading(scan, &mut console.notes)).map_err(refused)?;
+    let kept = client.pin(&params, &mut |scan| show_scan(scan, &mut console.notes)).map_err(refused)?;
     console.notes.clear();
     for kept in &kept {
         let text = format!("pinned {}, {}", kept.source.name, size::human(kept.resident_bytes));
@@ -84,11 +84,6 @@ fn named(arguments: &[OsString]) -> Result<Vec<Vec<u8>>, Stop> {
     }
     let cwd = cwd()?;
     Ok(arguments.iter().map(|argument| name_or_root(argument, &cwd)).collect())
-}
-
-fn reading(scan: &ScanProgress, notes: &mut Notes) -> std::io::Result<()> {
-    notes.progress(|| format!("reading {}: {} entries", scan.source, size::grouped(scan.entries)));
-    Ok(())
 }
 
 /// How long it stays, after the size.

@@ -6,6 +6,7 @@
 
 mod config;
 mod daemon;
+mod doctor;
 mod du;
 mod dupes;
 mod find;
@@ -37,6 +38,7 @@ pub(crate) fn run(command: &Command, console: &mut Console) -> Outcome {
         Command::List(args) => sources::list(args, console),
         Command::Refresh(args) => sources::refresh(args, console),
         Command::Status(args) => status::run(args, console),
+        Command::Doctor(args) => doctor::run(args, console),
         Command::Preload(args) => memory::preload(args, console),
         Command::Pin(args) => memory::pin(args, console),
         Command::Unpin(args) => memory::unpin(args, console),
@@ -61,6 +63,7 @@ pub(crate) fn wants_json(command: &Command) -> bool {
         Command::List(args) => args.json,
         Command::Refresh(args) => args.json,
         Command::Status(args) => args.json,
+        Command::Doctor(args) => args.json,
         Command::Preload(args) => args.json,
         Command::Pin(args) => args.json,
         Command::Unpin(args) => args.json,

@@ -13,10 +13,8 @@ use crate::reach::{connect, refused};
 use crate::render::table::{Align, Table};
 use crate::text::{quote, size};
 use crate::waiting;
-use hearth_client::Client;
 use hearth_protocol::answer::Source;
-use hearth_protocol::params::{AddParams, ForgetParams, RefreshParams, SourceKind as WireKind};
-use hearth_protocol::{Code, RpcError};
+use hearth_protocol::params::{AddParams, ForgetParams, SourceKind as WireKind, SourcesParams};
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
@@ -78,9 +76,9 @@ pub(crate) fn refresh(args: &RefreshArgs, console: &mut Console) -> Outcome {
     let cwd = cwd()?;
     let mut client = connect(console)?;
     let before = client.status().map_err(refused)?;
-    let asked: Vec<Vec<u8>> = args.sources.iter().map(|source| name_or_root(source, &cwd)).collect();
-    let sources = names(&mut client, &asked)?;
-    let refreshed = client.refresh(&RefreshParams { sources }).map_err(refused)?;
+    let mut params = SourcesParams::default();
+    args.sources.iter().for_each(|source| params.add_source(name_or_root(source, &cwd)));
+    let refreshed = client.refresh(&params).map_err(refused)?;
     for name in &refreshed {
         if args.json {
             console.printer.json(&serde_json::json!({ "v": 1, "type": "refresh", "source": name }))?;
@@ -98,23 +96,6 @@ pub(crate) fn refresh(args: &RefreshArgs, console: &mut Console) -> Outcome {
         return waiting::for_sources(&mut client, console, args.timeout, &waited);
     }
     Ok(Done::found_if(!refreshed.is_empty()))
-}
-
-/// Names of the sources that were asked for by name or by root.
-fn names(client: &mut Client, asked: &[Vec<u8>]) -> Result<Vec<String>, Stop> {
-    if asked.is_empty() {
-        return Ok(Vec::new());
-    }
-    let known = client.list().map_err(refused)?;
-    asked.iter().map(|asked| name_of(&known, asked)).collect()
-}
-
-fn name_of(known: &[Source], asked: &[u8]) -> Result<String, Stop> {
-    let fits = |source: &&Source| source.name.as_bytes() == asked || source.root.0 == asked;
-    known.iter().find(fits).map(|source| source.name.clone()).ok_or_else(|| {
-        let error = RpcError::new(Code::UnknownSource, format!("no source {}", quote::visible(asked)));
-        Failure::from(error).hint("`hearth list` shows the sources").into()
-    })
 }
 
 /// An argument with a slash, or one that is `.` or `..`, is a path; anything else is a name.

@@ -30,10 +30,11 @@ pub(crate) fn run(args: &StatsArgs, console: &mut Console) -> Outcome {
     let params = asking(params, &query, &args.query, &cwd);
     let mut reached = reach(args.reach.no_daemon, console)?;
     waiting::prepare(&mut reached, console, args.reach.no_daemon, args.reach.timeout, &|_| true)?;
-    let (rows, summary) = waiting::ask(&mut reached.client, console, args.reach.timeout, &mut |client, _| {
-        client.stats(&params)
-    })
-    .map_err(|stop| stop.pointing_into(&query))?;
+    let (rows, summary) =
+        waiting::ask(&mut reached.client, console, args.reach.timeout, &mut |client, console| {
+            client.stats(&params, &mut |event| waiting::show(&event, &mut console.notes))
+        })
+        .map_err(|stop| stop.pointing_into(&query))?;
     print(args, &rows, &summary, console)?;
     console.printer.flush()?;
     tell_quality(&summary.meta, &mut console.notes);

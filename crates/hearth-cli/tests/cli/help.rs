@@ -2,7 +2,7 @@
 
 use crate::world::World;
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 19] = [
     "find",
     "du",
     "dupes",
@@ -11,6 +11,7 @@ const COMMANDS: [&str; 18] = [
     "forget",
     "list",
     "status",
+    "doctor",
     "refresh",
     "preload",
     "pin",

@@ -5,6 +5,7 @@
 //! folder is read or changed.
 
 mod daemon;
+mod doctor;
 mod errors;
 mod filters;
 mod help;
@@ -15,4 +16,5 @@ mod reports;
 mod rpc;
 mod sources;
 mod terminal;
+mod waiting;
 mod world;

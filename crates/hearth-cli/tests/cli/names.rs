@@ -1,6 +1,6 @@
 //! Names that are no text, or that hold what separates names.
 
-use crate::world::{World, of_type};
+use crate::world::{PATIENCE_MS, World, of_type};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 
@@ -70,6 +70,18 @@ fn csv_keeps_line_breaks_inside_quotes() {
     let world = world();
     let run = world.run(&["find", "line", "--csv"]);
     assert!(run.text().contains("\"new\nline.odd\""), "{}", run.text());
+}
+
+#[test]
+fn a_source_whose_root_is_no_text_can_be_refreshed() {
+    let world = World::empty();
+    world.put(b"d\xe9/inside");
+    let root = OsStr::from_bytes(b"./d\xe9");
+    let wait = [OsStr::new("--wait"), OsStr::new("--timeout"), OsStr::new(PATIENCE_MS)];
+    for command in ["add", "refresh"] {
+        let run = world.run(&[&[OsStr::new(command), root][..], &wait].concat());
+        assert_eq!(run.code, 0, "{command}: {}", run.stderr);
+    }
 }
 
 #[test]

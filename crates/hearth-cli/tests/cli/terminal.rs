@@ -9,17 +9,23 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Stdio};
 
-/// A command that has begun with a terminal as its standard output, and what it shows there.
-fn begun_on_terminal(command: &mut Command) -> (Child, File) {
+/// Both ends of a new terminal: what is shown on it, and what a command gets.
+pub(crate) fn terminal() -> (File, File) {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
     grantpt(&master).and_then(|()| unlockpt(&master)).expect("it is ours");
     let name = ptsname(&master, Vec::new()).expect("it has a name");
     let slave =
         File::options().read(true).write(true).open(OsStr::from_bytes(name.to_bytes())).expect("it opens");
+    (File::from(master), slave)
+}
+
+/// A command that has begun with a terminal as its standard output, and what it shows there.
+fn begun_on_terminal(command: &mut Command) -> (Child, File) {
+    let (master, slave) = terminal();
     let child = command.stdout(slave).stderr(Stdio::null()).spawn().expect("hearth runs");
     // The command holds the other end too; only once it is closed does reading end.
     command.stdout(Stdio::null());
-    (child, File::from(master))
+    (child, master)
 }
 
 /// Everything a command shows on a terminal, and its exit code.

@@ -1,14 +1,17 @@
-//! `hello`, `status`, `config`, `shutdown`: the daemon itself.
+//! `hello`, `status`, `doctor`, `config`, `shutdown`: the daemon itself.
 //!
-//! All but `status` are answered while their line is read; `status`, which asks the service and the kernel,
-//! goes through the fast lane. The limits that `hello` names are the ones that are enforced.
+//! Most are answered while their line is read; `status` and `doctor`, which ask the service and the system,
+//! go through lanes. The limits that `hello` names are the ones that are enforced.
 
+use crate::checkup;
 use crate::dispatch::{Context, Plan, later, now, reply};
 use crate::lanes::Lane;
 use crate::memory;
 use crate::server::Server;
 use hearth_core::limits;
-use hearth_protocol::answer::{Capabilities, Config, Daemon, Hello, Limits, Setting, Status, Stopping};
+use hearth_protocol::answer::{
+    Capabilities, Checks, Config, Daemon, Hello, Limits, Setting, Status, Stopping,
+};
 use hearth_protocol::convert::pressure;
 use hearth_protocol::envelope::Request;
 use hearth_protocol::limits::INTERACTIVE_ROWS;
@@ -67,6 +70,12 @@ pub(crate) fn plan_status(request: &Request<'_>) -> Result<Plan, RpcError> {
         let shards = status.shards.into_iter().map(Into::into).collect();
         reply(&call.id, &Status { daemon, shards })
     })
+}
+
+/// Looks at folders, and must answer while the fast lane does not: a thread of its own.
+pub(crate) fn plan_doctor(request: &Request<'_>) -> Result<Plan, RpcError> {
+    request.params::<NoParams>()?;
+    later(Lane::Slow, None, |call| reply(&call.id, &Checks { checks: checkup::checks(&call.server) }))
 }
 
 fn daemon(server: &Server, status: &api::Status) -> Daemon {

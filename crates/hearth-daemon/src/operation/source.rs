@@ -4,10 +4,11 @@
 
 use crate::dispatch::{Context, Plan, later, reply};
 use crate::lanes::Lane;
+use crate::server::Serving;
 use hearth_core::limits::REQUEST_TIMEOUT_MAX_MS;
 use hearth_protocol::answer::{Freed, List, Refreshed, Source};
 use hearth_protocol::envelope::Request;
-use hearth_protocol::params::{AddParams, ForgetParams, NoParams, RefreshParams};
+use hearth_protocol::params::{AddParams, ForgetParams, NoParams, SourcesParams};
 use hearth_protocol::{Code, RpcError};
 
 pub(crate) fn plan_add(context: &Context<'_>, request: &Request<'_>) -> Result<Plan, RpcError> {
@@ -43,9 +44,10 @@ pub(crate) fn plan_list(request: &Request<'_>) -> Result<Plan, RpcError> {
 }
 
 pub(crate) fn plan_refresh(request: &Request<'_>) -> Result<Plan, RpcError> {
-    let params: RefreshParams = request.params()?;
-    later(Lane::Slow, None, move |call| {
-        let sources = call.server.service.refresh(&params.sources)?;
+    let params: SourcesParams = request.params()?;
+    let sources = params.to_request()?;
+    later(Lane::Slow, params.timeout_ms, move |call| {
+        let sources = call.server.service.refresh(&sources)?;
         let sources = sources.into_iter().map(|source| source.name).collect();
         reply(&call.id, &Refreshed { sources })
     })
@@ -53,7 +55,7 @@ pub(crate) fn plan_refresh(request: &Request<'_>) -> Result<Plan, RpcError> {
 
 /// A private daemon beside a running one must not change the list that the other one keeps.
 fn refuse_if_borrowed(context: &Context<'_>) -> Result<(), RpcError> {
-    if context.server.borrowed {
+    if context.server.serving == (Serving::Private { beside: true }) {
         let message = "the list of sources belongs to the daemon that is running";
         return Err(
             RpcError::new(Code::PermissionDenied, message).hint("ask that daemon, without `--no-daemon`")

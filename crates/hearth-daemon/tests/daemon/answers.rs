@@ -4,7 +4,7 @@ use crate::house::House;
 use hearth_client::{CallError, Client, Entry, FindHandler};
 use hearth_protocol::answer::Summary;
 use hearth_protocol::params::{
-    DuParams, DupesParams, Encoding, FindParams, ForgetParams, RefreshParams, StatsBy, StatsParams,
+    DuParams, DupesParams, Encoding, FindParams, ForgetParams, SourcesParams, StatsBy, StatsParams,
 };
 use hearth_protocol::{Code, Column, method};
 use serde_json::{Value, json};
@@ -143,10 +143,10 @@ fn counting_and_explaining_send_no_more_than_that() {
 fn reports_add_up() {
     let house = House::with_files(NAMES);
     let mut client = house.client();
-    let (rows, _) = client.du(&DuParams { depth: 2, ..Default::default() }).unwrap();
+    let (rows, _) = client.du(&DuParams { depth: 2, ..Default::default() }, &mut |_| Ok(())).unwrap();
     assert_eq!((rows[0].path.0.as_slice(), rows[0].descendants), (house.tree().as_os_str().as_bytes(), 8));
     let stats = StatsParams { by: StatsBy::Type, ..Default::default() };
-    let (rows, summary) = client.stats(&stats).unwrap();
+    let (rows, summary) = client.stats(&stats, &mut |_| Ok(())).unwrap();
     let total = summary.total.unwrap();
     assert_eq!(rows.iter().map(|row| row.entries).sum::<u64>(), total.entries);
     assert_eq!(total.size, 6 * 7);
@@ -161,7 +161,7 @@ fn sources_come_and_go() {
     let mut client = house.client();
     let source = client.list().unwrap().remove(0);
     assert_eq!(source.root.0, house.tree().as_os_str().as_bytes());
-    let refreshed = client.refresh(&RefreshParams::default()).unwrap();
+    let refreshed = client.refresh(&SourcesParams::default()).unwrap();
     assert_eq!(refreshed, [source.name.as_str()]);
     let status = client.status().unwrap();
     assert_eq!((status.shards.len(), status.shards[0].rows), (1, 9));
@@ -176,7 +176,7 @@ fn a_file_added_later_is_found_after_a_refresh() {
     let house = House::with_files(NAMES);
     house.write(b"later.txt", b"x");
     let mut client = house.client();
-    client.refresh(&RefreshParams::default()).unwrap();
+    client.refresh(&SourcesParams::default()).unwrap();
     let params = FindParams { query: Some("=later.txt".into()), wait_complete: true, ..Default::default() };
     assert_eq!(find(&mut client, &params).1.matched, Some(1));
 }
@@ -188,7 +188,7 @@ fn scan_progress_ends_with_done() {
     client.subscribe_progress().unwrap();
     let mut last = None;
     for _ in 0..50 {
-        client.refresh(&RefreshParams::default()).unwrap();
+        client.refresh(&SourcesParams::default()).unwrap();
         // A scan between two looks is not reported, so ask until one is caught.
         let _: Value = client
             .call_with(method::FIND, &json!({"count": true, "wait_complete": true}), &mut |event| {

@@ -29,12 +29,31 @@ fn operators_parameters_are_checked() {
         ("pin", json!({ "sources": many })),
         ("unpin", json!({"source": "a"})),
         ("hibernate", json!({"sources_b64": ["?"]})),
+        ("refresh", json!({"sources_b64": ["?"]})),
+        ("doctor", json!({"sources": []})),
         ("forget", json!({"source": "a", "force": 1})),
         ("subscribe", json!({"topics": ["weather"]})),
     ] {
         wire.ask(1, method, &params);
         assert_eq!(wire.error(Some(1)), -32602, "{method} {params}");
     }
+}
+
+#[test]
+fn refresh_takes_names_and_roots_of_any_bytes() {
+    let house = House::with_files([&b"a"[..]]);
+    let mut wire = house.wire();
+    for (params, refreshed) in [
+        (json!({"sources": ["tree"]}), json!(["tree"])),
+        (json!({"sources": [house.tree()]}), json!(["tree"])),
+        (json!({"sources_b64": ["dHJlZQ=="]}), json!(["tree"])),
+        (json!({}), json!(["tree"])),
+    ] {
+        wire.ask(1, "refresh", &params);
+        assert_eq!(wire.reply(Some(1))["result"]["sources"], refreshed, "{params}");
+    }
+    wire.ask(1, "refresh", &json!({"sources": ["tree"], "sources_b64": ["/w=="]}));
+    assert_eq!(wire.error(Some(1)), -32001);
 }
 
 #[test]

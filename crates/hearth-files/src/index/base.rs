@@ -319,7 +319,7 @@ impl Base {
         let zones =
             [&columns.size_zones, &columns.modified_zones, &columns.inode_zones].map(HeapSize::heap_bytes);
         vec![
-            ("names", self.names.heap_bytes()),
+            ("names", self.names.heap_bytes() + self.root.heap_bytes()),
             ("grams", self.grams.heap_bytes()),
             ("row to name", self.name_of.heap_bytes()),
             ("name to rows", self.repeats.heap_bytes() + self.repeat_starts.heap_bytes()),
@@ -343,7 +343,7 @@ impl Base {
 
 impl HeapSize for Base {
     fn heap_bytes(&self) -> usize {
-        self.root.heap_bytes() + self.heap_parts().iter().map(|(_, bytes)| bytes).sum::<usize>()
+        self.heap_parts().iter().map(|(_, bytes)| bytes).sum()
     }
 }
 

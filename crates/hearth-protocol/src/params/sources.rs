@@ -55,14 +55,6 @@ pub struct ForgetParams {
     pub force: bool,
 }
 
-/// `refresh`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RefreshParams {
-    /// Names of sources; empty = all.
-    pub sources: Vec<String>,
-}
-
 /// `preload`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -81,7 +73,7 @@ pub struct PreloadParams {
     pub timeout_ms: Option<u64>,
 }
 
-/// `pin`, `unpin`, `hibernate`.
+/// `pin`, `unpin`, `hibernate`, `refresh`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SourcesParams {

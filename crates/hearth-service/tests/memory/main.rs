@@ -79,10 +79,11 @@ fn parts_allocator_and_process_agree_and_memory_comes_back() {
     give_back();
     let (allocated_full, resident_full) = (allocated(), resident());
 
-    let counted: u64 = bodies.iter().map(|(body, digest)| (body.heap_bytes() + digest.heap_bytes()) as u64).sum();
+    let counted: u64 =
+        bodies.iter().map(|(body, digest)| (body.heap_bytes() + digest.heap_bytes()) as u64).sum();
     for (body, _) in &bodies {
         let parts: usize = body.heap_parts().iter().map(|(_, bytes)| bytes).sum();
-        assert!(body.heap_bytes().abs_diff(parts) < 16, "the parts are the whole");
+        assert_eq!(parts, body.heap_bytes(), "the parts are the whole");
     }
     agree("the allocator", counted, allocated_full - allocated_before, 5);
     agree("the process", counted, resident_full - resident_before, 5);

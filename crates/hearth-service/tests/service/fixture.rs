@@ -63,7 +63,7 @@ impl Fixture {
     }
 
     pub(crate) fn refresh(&self, top: &str) {
-        self.service.refresh(&[top.to_owned()]).unwrap();
+        self.service.refresh(&[top.as_bytes().to_vec()]).unwrap();
         self.service.wait_complete(top, &patience()).unwrap();
     }
 

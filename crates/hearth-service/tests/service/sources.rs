@@ -105,7 +105,7 @@ fn a_refresh_takes_in_what_changed() {
     assert!(shard.resident_bytes > 0 && shard.last_query_ns.is_some() && shard.last_good_ns.is_some());
     let scan = shard.last_scan.as_ref().unwrap();
     assert_eq!((scan.entries, scan.denied, scan.failed), (2, 0, 0));
-    let unknown = fixture.service.refresh(&["t".into(), "x".into()]);
+    let unknown = fixture.service.refresh(&[b"t".to_vec(), b"x".to_vec()]);
     assert!(matches!(unknown, Err(ServiceError::UnknownSource { .. })));
 }
 

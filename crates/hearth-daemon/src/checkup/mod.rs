@@ -1,0 +1,30 @@
+//! `doctor`: what is in order and what is not, from the process outward to the sources.
+//!
+//! The service tells what it knows in numbers, the process looks at itself; here both become checks in
+//! words. Judging is done on plain values, so that every verdict can be tested without the machine it is
+//! about. Looking changes nothing. The order of the checks is fixed; sources in trouble come last.
+
+mod memory;
+mod process;
+mod sources;
+
+use crate::server::Server;
+use hearth_protocol::answer::Check;
+use std::fs::metadata;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+/// Every check, made now.
+pub(crate) fn checks(server: &Server) -> Vec<Check> {
+    let doctor = server.service.doctor();
+    let mut checks = process::checks(server);
+    checks.extend(memory::checks(&server.config, &doctor));
+    checks.extend(sources::checks(&doctor));
+    checks
+}
+
+/// Permission bits of a file or folder, or why they cannot be told.
+fn mode(path: &Path) -> Result<u32, String> {
+    let meta = metadata(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(meta.permissions().mode() & 0o7777)
+}
