@@ -108,11 +108,13 @@ impl Service {
         let catalogue = Arc::new(Catalogue::default());
         let scanner = Scanner { catalogue: Arc::clone(&catalogue), pools: Arc::clone(&pools), walk };
         let world = Arc::new(RootFolder::new("/"));
+        let policy = policy(&config, &*world);
+        tracing::info!(budget_bytes = policy.budget_bytes, "memory budget");
         let driver = Driver::start(driver::Parts {
             catalogue: Arc::clone(&catalogue),
             loader: Arc::new(Loader::new(Arc::clone(&catalogue), Box::new(scanner))),
             allocator,
-            policy: policy(&config, &*world),
+            policy,
             gauge: config.pressure.enabled.then(|| Gauge::new(world)),
             poll: config.pressure.poll,
             stop_patience: driver::STOP_PATIENCE,

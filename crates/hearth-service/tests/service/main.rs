@@ -2,7 +2,9 @@
 
 mod answers;
 mod duplicates;
+mod failing;
 mod fixture;
 mod residency;
 mod searching;
 mod sources;
+mod stress;
