@@ -69,10 +69,10 @@ impl<B> Kernel<B> {
         let (need, displace) = (shard.working_bytes(), displace(shard, rank));
         if self.can_never_fit(need) {
             self.fail(id, self.over_budget(need).into());
-            if rank > Rank::Hinted {
-                // What was only suspected is doubted more with every refusal in its own time.
-                self.change(id, |shard| shard.suspected_bytes -= shard.suspected_bytes / 4);
-            }
+            // What was only suspected is doubted more with every refusal, most in its own time: each new
+            // attempt may take everybody's memory in vain once more.
+            let doubt = if rank > Rank::Hinted { 4 } else { 16 };
+            self.change(id, |shard| shard.suspected_bytes -= shard.suspected_bytes / doubt);
             return Admission::Refused;
         }
         let pressed = self.pressure > Pressure::None && matches!(rank, Rank::Hinted | Rank::Load);
