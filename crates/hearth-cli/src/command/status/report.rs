@@ -93,7 +93,8 @@ fn cells(shard: &Shard, budget_bytes: u64, look: &Look) -> [String; 9] {
     [
         shard.name.clone(),
         shard.tier.clone(),
-        shard.health.clone(),
+        // What was given up with the memory is not empty to a person.
+        or_none(shard.health.clone(), shard.health != "empty" || shard.loads_total == 0),
         or_none(size::grouped(shard.rows), has_body),
         or_none(size::human(memory), memory > 0),
         if memory > 0 { bar(memory, budget_bytes, look.blocks) } else { String::new() },
@@ -127,7 +128,7 @@ fn pin(shard: &Shard, now: UnixNanos) -> String {
 fn health_color(health: &str) -> Option<&'static str> {
     match health {
         "failed" => Some("31"),
-        "fresh" => None,
+        "fresh" | "empty" => None,
         _ => Some("33"),
     }
 }
@@ -207,7 +208,8 @@ mod tests {
             ..sample::shard()
         };
         let kept = Shard { pinned: true, ..sample::shard() };
-        let asleep = Shard { tier: "parked".into(), health: "empty".into(), ..sample::shard() };
+        let asleep =
+            Shard { tier: "parked".into(), health: "empty".into(), loads_total: 1, ..sample::shard() };
         let gone =
             Shard { resident_bytes: 0, tier: "cold".into(), query_rate_per_min: 0.01, ..asleep.clone() };
         let text = text(sample::daemon(), vec![hot, kept, asleep, gone]);
@@ -215,8 +217,8 @@ mod tests {
 source  tier    health  entries  memory                 age  q/min      pin  root
 home    hot     fresh    12,345    256M  [####....]  1m 30s     42  29m 30s  /
 root    warm    fresh    12,345    2.0M  [#.......]  1m 30s    1.2      yes  /
-root    parked  empty         -    2.0M  [#.......]       -    1.2        -  /
-root    cold    empty         -       -                   -      0        -  /
+root    parked  -             -    2.0M  [#.......]       -    1.2        -  /
+root    cold    -             -       -                   -      0        -  /
 ";
         assert!(text.ends_with(expect), "{text}");
     }
