@@ -55,6 +55,15 @@ pub(crate) struct Part {
     answered: OnceCell<Answered>,
 }
 
+/// Memory that there was not.
+#[derive(Clone, Copy)]
+pub(crate) struct Lack {
+    needed_bytes: u64,
+    budget_bytes: u64,
+    held_bytes: u64,
+    pinned_bytes: u64,
+}
+
 /// What a part was answered from.
 struct Answered {
     /// The source at that time, without its body.
@@ -95,6 +104,16 @@ impl Part {
     /// True if reading it needs no load.
     pub(crate) fn is_in_memory(&self) -> bool {
         self.had_body || refuted(&self.shard, &self.query)
+    }
+
+    /// How much memory there was not, if that is why there is no answer of this part.
+    pub(crate) fn lacks_memory(&self) -> Option<Lack> {
+        match self.answered.get()?.failure {
+            Some(ServiceError::OverBudget {
+                needed_bytes, budget_bytes, held_bytes, pinned_bytes, ..
+            }) => Some(Lack { needed_bytes, budget_bytes, held_bytes, pinned_bytes }),
+            _ => None,
+        }
     }
 
     fn failed(&self) -> bool {
@@ -153,6 +172,22 @@ impl Service {
         // A part that is opened again is told as it was answered first.
         let _ = part.answered.set(answered);
         Ok(held)
+    }
+
+    /// Leaves a part unanswered for want of memory, without asking for more.
+    pub(crate) fn leave_out(&self, part: &Part, lack: Option<Lack>) {
+        let Some(Lack { needed_bytes, budget_bytes, held_bytes, pinned_bytes }) = lack else { return };
+        let failure = ServiceError::OverBudget {
+            source_name: part.name().clone(),
+            needed_bytes,
+            budget_bytes,
+            held_bytes,
+            pinned_bytes,
+            largest: Vec::new(),
+        };
+        let answered = Answered { shard: part.shard.clone(), from: None, failure: Some(failure) };
+        // A part that was opened before is told as it was answered then.
+        let _ = part.answered.set(answered);
     }
 
     /// Describes the parts of an answer that were touched.

@@ -243,10 +243,18 @@ impl Plan<'_> {
     fn merged(&self, page: &mut Page<'_>) -> Result<Outcome, ServiceError> {
         let mut outcome = Outcome { matched: Some(0), ..Outcome::default() };
         let limit = self.limit.map(|limit| limit.saturating_add(1).saturating_add(self.skip));
-        let (mut answering, mut gathered) = (Vec::new(), Vec::new());
+        let (mut answering, mut gathered, mut lacking) = (Vec::new(), Vec::new(), None);
         self.service.expect(self.parts);
         for part in self.parts {
-            let Some(held) = self.open(part)? else { continue };
+            // What is held already stays held: those after it would wait for room in vain as well.
+            if lacking.is_some_and(|_| !part.is_in_memory()) {
+                self.service.leave_out(part, lacking);
+                continue;
+            }
+            let Some(held) = self.open(part)? else {
+                lacking = lacking.or(part.lacks_memory());
+                continue;
+            };
             let mut rows = Vec::new();
             let matched = self.engine(part, &held.body, 0, limit, &mut outcome, &mut |more| {
                 rows.extend_from_slice(more);

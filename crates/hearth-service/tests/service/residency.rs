@@ -208,6 +208,14 @@ fn a_walk_over_more_than_fits_is_answered_whole() {
         let (matched, complete) = count(&fixture, "-0299");
         assert_eq!((matched, complete), (60, vec![true; 6]));
     }
+    // An order that mixes sources holds them all: those that do not fit are left out, and that is told.
+    let began = Instant::now();
+    let mixed = FindRequest { sort: "size".into(), ..ask("type:file") };
+    let (rows, summary) = fixture.run(&mixed).unwrap();
+    let complete = summary.sources.iter().filter(|meta| meta.complete).count();
+    assert!((1..6).contains(&complete) && summary.sources.len() == 6, "{:?}", summary.sources);
+    assert_eq!(rows.len(), complete * 3000);
+    assert!(began.elapsed() < Duration::from_secs(30), "one wait for room is enough");
     let status = fixture.service.status();
     let in_memory = status.shards.iter().filter(|shard| shard.tier >= Tier::Warm).count();
     assert!((1..6).contains(&in_memory), "{in_memory} in memory: {status:?}");
