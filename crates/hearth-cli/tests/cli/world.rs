@@ -111,8 +111,8 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        // A test that never started a daemon has none to stop.
-        let _ = self.command(&["daemon", "stop"]).output();
+        // A test that never started a daemon has none to stop; one may have moved the tree away.
+        let _ = self.command(&["daemon", "stop"]).current_dir(self.home()).output();
     }
 }
 
