@@ -21,6 +21,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// How long a question waits for a source that has nothing to show yet.
 const FIRST_ANSWER: Duration = Duration::from_secs(10);
+/// After this a question that gave nothing yet is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(150);
 
 /// Returns the state of things when no shard is `unfinished` any more, or `None` at the deadline.
 pub(crate) fn until_read(
@@ -163,18 +165,22 @@ fn is_empty(summary: &Summary) -> bool {
     summary.shown == 0 && summary.matched.unwrap_or(0) == 0 && summary.meta.iter().any(|meta| !meta.complete)
 }
 
-/// Waits until more of an incomplete source can be searched than was answered from; false if nothing comes.
+/// Waits a moment, or until an incomplete source is whole; false if asking again gives nothing more. What is there
+/// meanwhile is put together only for those who ask.
 fn more_is_read(
     client: &mut Client,
     console: &mut Console,
     limit: Instant,
     answered: &[SourceMeta],
 ) -> Result<bool, Stop> {
+    let again = Instant::now() + ASK_AGAIN;
     let incomplete = |shard: &Shard| answered.iter().find(|meta| meta.source == shard.name && !meta.complete);
     let is_newer = |shard: &Shard| incomplete(shard).is_some_and(|meta| shard.generation > meta.generation);
-    let unfinished = |shard: &Shard| incomplete(shard).is_some() && is_being_read(shard) && !is_newer(shard);
-    until_read(client, console, Some(limit), &unfinished)?;
-    Ok(client.status().map_err(refused)?.shards.iter().any(is_newer))
+    let is_open = |shard: &Shard| incomplete(shard).is_some() && is_being_read(shard) && !is_newer(shard);
+    until_read(client, console, Some(limit), &|shard| Instant::now() < again && is_open(shard))?;
+    let shards = client.status().map_err(refused)?.shards;
+    let open = Instant::now() < limit && shards.iter().any(is_open);
+    Ok(open || shards.iter().any(is_newer))
 }
 
 /// Waits until everything that is being read has something to show; false if nothing is being read.
