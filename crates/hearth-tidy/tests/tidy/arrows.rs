@@ -21,6 +21,7 @@ const HOUSE: &[Arrows] = &[
     Arrows { from: "hearth-core", to: &[], optional: &[] },
     Arrows { from: "hearth-files", to: &["hearth-core"], optional: &[] },
     Arrows { from: "hearth-residency", to: &["hearth-core"], optional: &[] },
+    Arrows { from: "hearth-snapshot", to: &["hearth-core"], optional: &[] },
     Arrows {
         from: "hearth-service",
         to: &["hearth-core", "hearth-files", "hearth-residency"],
