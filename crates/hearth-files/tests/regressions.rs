@@ -68,3 +68,15 @@ fn a_raw_path_that_ends_within_a_character_finds_what_begins_so() {
     assert_eq!(count(&body, b"case:/\xe1\xbb"), 0);
     assert_eq!(count(&body, "case:/\u{1e9e}".as_bytes()), 2);
 }
+
+/// What lies in a folder came between the folder and the second entry of its name.
+#[test]
+fn a_name_that_was_listed_twice_is_one_entry_even_if_it_is_a_folder() {
+    let body = build(&[
+        (0, 1, "twice", Meta::unknown(EntryKind::Dir, 7)),
+        (1, NOT_A_DIR, "inside", Meta::unknown(EntryKind::File, 8)),
+        (0, NOT_A_DIR, "twice", Meta::unknown(EntryKind::File, 9)),
+    ]);
+    assert_eq!(body.entries(), 3);
+    assert_eq!(body.kind(body.find_path(b"/twice").unwrap()), EntryKind::Dir);
+}

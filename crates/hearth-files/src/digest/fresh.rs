@@ -13,7 +13,7 @@ use hearth_core::HeapSize;
 use std::sync::Arc;
 
 /// 256 bits.
-type Block = [u64; 4];
+pub(super) type Block = [u64; 4];
 
 /// Keys per block of a full layer.
 const BLOCK_KEYS: usize = 16;
@@ -40,6 +40,28 @@ impl Fresh {
         Fresh { layers: Vec::new(), keys: 0, room }
     }
 
+    /// Room, keys, and of each layer its blocks and the keys that it can still take.
+    pub(super) fn stored(&self) -> (usize, usize, Vec<(&[Block], usize)>) {
+        let layers = self.layers.iter().map(|layer| (&*layer.blocks, layer.left));
+        (self.room, self.keys, layers.collect())
+    }
+
+    /// The reverse of [`Fresh::stored`]: room, keys, what each layer can still take; the blocks of all layers one
+    /// after the other. `None` if they do not fit each other.
+    pub(super) fn from_stored(counts: &[u64], blocks: &[Block]) -> Option<Fresh> {
+        let (&[room, keys], left) = counts.split_first_chunk()?;
+        let (mut rest, mut fresh) = (blocks, Fresh::new(usize::try_from(room).ok()?));
+        for (at, &left) in left.iter().enumerate() {
+            let room = layer_keys(at);
+            let (blocks, after) = rest.split_at_checked(room / BLOCK_KEYS)?;
+            let left = usize::try_from(left).ok().filter(|&left| left <= room)?;
+            fresh.layers.push(Layer { blocks: blocks.into(), left });
+            rest = after;
+        }
+        fresh.keys = usize::try_from(keys).ok().filter(|&keys| keys <= fresh.room)?;
+        rest.is_empty().then_some(fresh)
+    }
+
     /// True if there were more keys than room: every key may be here.
     pub(super) fn is_saturated(&self) -> bool {
         self.room == 0
@@ -59,11 +81,16 @@ impl Fresh {
             return;
         }
         if self.layers.last().is_none_or(|layer| layer.left == 0) {
-            self.layers.push(Layer::new(1 << (10 + 3 * self.layers.len()).min(16)));
+            self.layers.push(Layer::new(layer_keys(self.layers.len())));
         }
         self.keys += 1;
         self.layers.last_mut().expect("a layer with room was added").add(key);
     }
+}
+
+/// Keys for which the layer with this many before it has room.
+fn layer_keys(before: usize) -> usize {
+    1 << (10 + 3 * before.min(2))
 }
 
 impl HeapSize for Fresh {

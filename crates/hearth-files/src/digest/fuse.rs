@@ -19,6 +19,12 @@ const PART_KEYS: usize = 1 << 20;
 /// Seeds tried per part before there is no filter. One works with a probability above one half.
 const ATTEMPTS: u64 = 64;
 
+/// A segment has at most 2 to the power of this many slots.
+const MOST_SEGMENT_BITS: u32 = 18;
+
+/// A part without its slots: seed; bits of a segment's slots, segments in which a window can begin.
+pub(super) type PartShape = (u64, (u32, u32));
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct FuseFilter {
@@ -45,6 +51,27 @@ impl FuseFilter {
         };
         let parts = (0..count).map(part).collect::<Option<Box<[Part]>>>()?;
         Some(FuseFilter { parts })
+    }
+
+    /// Seed and shape of each part, and the slots of each.
+    pub(super) fn stored(&self) -> (Vec<PartShape>, Vec<&[u8]>) {
+        let shape = |part: &Part| (part.seed, (part.shape.segment_bits, part.shape.starts as u32));
+        (self.parts.iter().map(shape).collect(), self.parts.iter().map(|part| &*part.slots).collect())
+    }
+
+    /// The reverse of [`FuseFilter::stored`], the slots of all parts one after the other. `None` if they do not
+    /// fit the shapes.
+    pub(super) fn from_stored(shapes: &[PartShape], slots: &[u8]) -> Option<FuseFilter> {
+        let mut rest = slots;
+        let part = |&(seed, (segment_bits, starts)): &PartShape| {
+            let shape = Shape { segment_bits, starts: starts as usize };
+            (segment_bits <= MOST_SEGMENT_BITS).then_some(())?;
+            let (slots, after) = rest.split_at_checked(shape.slots())?;
+            rest = after;
+            Some(Part { seed, shape, slots: slots.into() })
+        };
+        let parts = shapes.iter().map(part).collect::<Option<Box<[Part]>>>()?;
+        (rest.is_empty() && !parts.is_empty()).then_some(FuseFilter { parts })
     }
 
     /// False only if the key was not given.
@@ -119,7 +146,7 @@ impl Shape {
             return Shape { segment_bits: 0, starts: 0 };
         }
         let ln = (keys as f64).ln();
-        let segment_bits = ((ln / 3.33_f64.ln() + 2.25) as u32).min(18);
+        let segment_bits = ((ln / 3.33_f64.ln() + 2.25) as u32).min(MOST_SEGMENT_BITS);
         let spread = (0.875 + 0.25 * 1e6_f64.ln() / ln.max(1.0)).max(1.125);
         let segments = ((keys as f64 * spread) as usize).div_ceil(1 << segment_bits);
         Shape { segment_bits, starts: segments.saturating_sub(2).max(1) }

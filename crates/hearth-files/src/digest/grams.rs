@@ -8,7 +8,7 @@ use super::keys::{Key, gram_number, gram_of_number};
 use hearth_core::HeapSize;
 
 /// Words of a bitmap over all grams.
-const WORDS: usize = (1 << 24) / 64;
+pub(super) const WORDS: usize = (1 << 24) / 64;
 
 /// From this many grams on, 2 MiB of bitmap are smaller than nine bits for each.
 const DENSE: usize = (1 << 24) / 9;

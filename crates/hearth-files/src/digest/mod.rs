@@ -19,6 +19,7 @@ mod fuse;
 mod grams;
 mod keys;
 mod refute;
+mod stored;
 mod summary;
 
 pub use summary::{FolderShare, Summary};

@@ -8,7 +8,7 @@ use hearth_core::{EntryKind, HeapSize};
 use std::cmp::Reverse;
 
 /// Folders listed in [`Summary::largest`] at most.
-const LARGEST: usize = 8;
+pub(super) const LARGEST: usize = 8;
 
 /// Figures of a body at one instant.
 #[derive(Clone, Debug, PartialEq, Eq)]

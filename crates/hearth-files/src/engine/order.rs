@@ -4,7 +4,6 @@
 //! rows with equal integers are compared in full. Ties of all keys go by path, ascending.
 
 use super::eval::{extension_of, time_of};
-use crate::fold::fold_into;
 use crate::index::{Body, RowId, partition};
 use crate::query::{SortField, SortKey, TimeField};
 use std::cmp::Ordering;
@@ -42,25 +41,12 @@ impl<'a> Order<'a> {
 
 fn primary_value(body: &Body, field: SortField, row: RowId) -> i64 {
     match field {
-        SortField::Name => name_position(body, row),
+        SortField::Name => body.name_key(row),
         // Rows at their base place are in path order already; others tie with everything.
         SortField::Path => 0,
         SortField::Ext => ext_position(body, row),
         _ => number(body, field, row),
     }
-}
-
-/// Twice the name's place in the alphabetical order, odd for names between two of them.
-fn name_position(body: &Body, row: RowId) -> i64 {
-    let names = &body.base.names;
-    if body.is_base(row) {
-        return i64::from(names.position_of(body.base.name_id(row))) * 2;
-    }
-    let (mut folded, mut raw) = (Vec::new(), Vec::new());
-    body.name_into(row, &mut raw);
-    fold_into(&raw, &mut folded);
-    let (position, equal) = names.place(&folded, &raw);
-    i64::from(position) * 2 - i64::from(!equal)
 }
 
 fn ext_position(body: &Body, row: RowId) -> i64 {

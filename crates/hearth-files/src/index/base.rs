@@ -7,6 +7,7 @@
 
 use super::bits::{Bits, PackedInts};
 use super::column::{Column, ZoneMap};
+use super::delta::{AddedName, Displaced};
 use super::grams::GramIndex;
 use super::names::NameDict;
 use super::peaks::Peaks;
@@ -109,6 +110,11 @@ impl Base {
         self.name_of.get(row as usize) as u32
     }
 
+    /// Place of a row's name in the alphabetical order.
+    pub(crate) fn name_position(&self, row: RowId) -> u32 {
+        self.names.position_of(self.name_id(row))
+    }
+
     pub(crate) fn dir_row(&self, dir: DirId) -> RowId {
         self.dirs.row.get(dir as usize) as u32
     }
@@ -119,6 +125,16 @@ impl Base {
 
     pub(crate) fn dir_parent(&self, dir: DirId) -> DirId {
         self.dirs.parent.get(dir as usize) as u32
+    }
+
+    /// A name as the delta keeps it.
+    pub(crate) fn added_name(&self, name: &[u8]) -> AddedName {
+        AddedName { name: name.into(), key: self.names.key_of(name) }
+    }
+
+    /// The rows below a folder, as the delta notes them if the folder moves.
+    pub(crate) fn displaced(&self, dir: DirId) -> Displaced {
+        Displaced { dir, start: self.dir_row(dir) + 1, end: self.dir_end(dir) }
     }
 
     /// Number of the folder at `row`, which must be one.

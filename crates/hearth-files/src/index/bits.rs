@@ -111,6 +111,34 @@ impl PackedInts {
         Self::build(width_for(u64::from(max)), values.iter().map(|&value| u64::from(value)))
     }
 
+    /// Bits of a number.
+    pub(crate) fn width(&self) -> u8 {
+        self.width
+    }
+
+    /// All bytes, the padding included.
+    pub(crate) fn stored(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Length of [`stored`](Self::stored) for `len` numbers; `None` if there is no such width.
+    pub(crate) fn stored_len(width: u8, len: usize) -> Option<usize> {
+        let known = width <= 64 && loadable(width) == width;
+        let bits = usize::from(width).checked_mul(len).filter(|_| known)?;
+        Some(bits.div_ceil(8) + LOAD_PADDING)
+    }
+
+    /// The numbers of which [`stored`](Self::stored) gave the bytes, as long as [`Self::stored_len`] says.
+    pub(crate) fn from_stored(width: u8, len: usize, bytes: Box<[u8]>) -> Self {
+        assert_eq!(Some(bytes.len()), Self::stored_len(width, len), "{len} numbers of {width} bits");
+        PackedInts { bytes, mask: low_mask(width), len, width }
+    }
+
+    /// Whether every number is below `limit`.
+    pub(crate) fn are_below(&self, limit: u64) -> bool {
+        self.mask < limit || self.iter_range(0..self.len).fold(true, |below, value| below & (value < limit))
+    }
+
     /// How many numbers.
     #[inline]
     pub(crate) fn len(&self) -> usize {
@@ -246,6 +274,46 @@ impl Bits {
     /// The same with select hints: for bitmaps whose ones are looked up by number.
     pub(crate) fn with_select(len: usize, positions: impl IntoIterator<Item = usize>) -> Self {
         BitsBuilder::from_positions(len, positions).finish(true)
+    }
+
+    /// All words: those of the bits and what follows them.
+    pub(crate) fn stored(&self) -> &[u64] {
+        &self.words
+    }
+
+    /// Length of [`stored`](Self::stored) for `len` bits.
+    pub(crate) fn stored_words(len: usize) -> usize {
+        // One part more than needed, so that rank at `len` reads words that exist.
+        (len / STEP_BITS + 1) * STEP_WORDS
+    }
+
+    /// The bitmap of which [`stored`](Self::stored) gave the words. `None` if bits past the end are set.
+    pub(crate) fn from_stored(words: Vec<u64>, len: usize, select: bool) -> Option<Self> {
+        assert_eq!(words.len(), Self::stored_words(len), "words of {len} bits");
+        let (last, rest) = words[len / 64..].split_first().expect("a part more than needed");
+        let clean = last >> (len % 64) == 0 && rest.iter().all(|&word| word == 0);
+        clean.then(|| BitsBuilder { words: words.into(), len }.finish(select))
+    }
+
+    /// How many ones.
+    pub(crate) fn ones(&self) -> usize {
+        self.ones
+    }
+
+    /// Positions of the ones from the one on that has `first` ones before it.
+    pub(crate) fn ones_from(&self, first: usize) -> impl Iterator<Item = usize> + '_ {
+        let start = if first < self.ones { self.select1(first) } else { self.len };
+        let mut at = start / 64;
+        let mut left = self.words[at] & (u64::MAX << (start % 64));
+        std::iter::from_fn(move || {
+            while left == 0 {
+                at += 1;
+                left = *self.words.get(at)?;
+            }
+            let position = at * 64 + left.trailing_zeros() as usize;
+            left &= left - 1;
+            Some(position)
+        })
     }
 
     /// How many bits.
@@ -428,8 +496,7 @@ impl BitsBuilder {
     /// `len` zeros; `len` must be below 2³².
     pub(crate) fn new(len: usize) -> Self {
         assert!(u32::try_from(len).is_ok(), "{len} bits are too many for a bitmap");
-        // One part more than needed, so that rank at `len` reads words that exist.
-        let words = vec![0; (len / STEP_BITS + 1) * STEP_WORDS].into_boxed_slice();
+        let words = vec![0; Bits::stored_words(len)].into_boxed_slice();
         BitsBuilder { words, len }
     }
 

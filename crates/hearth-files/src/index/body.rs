@@ -384,11 +384,25 @@ impl Body {
             || self.delta.displaced.len() > 256
     }
 
+    /// Where the name of a row stands in the order of names, see [`NameDict::key_of`].
+    ///
+    /// [`NameDict::key_of`]: super::NameDict::key_of
+    pub(crate) fn name_key(&self, row: RowId) -> i64 {
+        if self.is_base(row) {
+            i64::from(self.base.name_position(row)) * 2
+        } else {
+            self.expect_added(row).name_key
+        }
+    }
+
     /// Order of two rows' names: folded, then raw.
     pub(crate) fn compare_names(&self, row: RowId, other: &Body, other_row: RowId) -> Ordering {
-        if Arc::ptr_eq(&self.base, &other.base) && self.is_base(row) && other.is_base(other_row) {
-            let position = |row| self.base.names.position_of(self.base.name_id(row));
-            return position(row).cmp(&position(other_row));
+        if Arc::ptr_eq(&self.base, &other.base) {
+            let (mine, theirs) = (self.name_key(row), other.name_key(other_row));
+            // An even key is that of one name.
+            if mine != theirs || mine % 2 == 0 {
+                return mine.cmp(&theirs);
+            }
         }
         let (mut mine, mut theirs) = (Vec::new(), Vec::new());
         self.folded_into(row, &mut mine);
@@ -412,12 +426,10 @@ impl Body {
             return row.cmp(&other);
         }
         let (mine, theirs) = (self.chain(row), self.chain(other));
-        for (&a, &b) in mine.iter().rev().zip(theirs.iter().rev()) {
-            if a != b {
-                return self.compare_names(a, self, b);
-            }
-        }
-        mine.len().cmp(&theirs.len())
+        let pairs = mine.iter().rev().zip(theirs.iter().rev());
+        let mut orders =
+            pairs.map(|(&a, &b)| if a == b { Ordering::Equal } else { self.compare_names(a, self, b) });
+        orders.find(|order| order.is_ne()).unwrap_or_else(|| mine.len().cmp(&theirs.len()))
     }
 
     /// The row and the rows of the folders above it, the root left out.

@@ -152,14 +152,12 @@ fn number_rows<'a>(
     layout.rows.push(Placed { name: root_name, meta: &root.meta });
     let mut entered = vec![false; starts.len()];
     entered[0] = true;
-    // One frame per open folder: its number here, next and last position in `children`.
-    let mut open = vec![(0u32, starts[0], starts[1])];
-    let mut last_name = NONE;
-    while let Some((dir, next, end)) = open.last_mut() {
+    // One frame per open folder: its number here, next and last position in `children`, the last name.
+    let mut open = vec![(0u32, starts[0], starts[1], NONE)];
+    while let Some((dir, next, end, last_name)) = open.last_mut() {
         if next == end {
             layout.dir_end[*dir as usize] = layout.rows.len() as u32;
             open.pop();
-            last_name = NONE;
             continue;
         }
         let dir = *dir;
@@ -167,21 +165,20 @@ fn number_rows<'a>(
         *next += 1;
         let (row, name) = (rows[child as u32 as usize], (child >> 32) as u32);
         // A folder that changes while it is listed may report one name twice.
-        let repeated = name == last_name;
-        last_name = name;
+        let repeated = std::mem::replace(last_name, name) == name;
         let is_dir = row.dir != NOT_A_DIR;
         if repeated || (is_dir && std::mem::replace(&mut entered[row.dir as usize], true)) {
             continue;
         }
         layout.dir_children[dir as usize] += 1;
         if is_dir {
-            open.push((layout.dir_row.len() as u32, starts[row.dir as usize], starts[row.dir as usize + 1]));
+            let (first, end) = (starts[row.dir as usize], starts[row.dir as usize + 1]);
+            open.push((layout.dir_row.len() as u32, first, end, NONE));
             layout.dir_level.push(layout.dir_level[dir as usize] + 1);
             layout.dir_row.push(layout.rows.len() as u32);
             layout.dir_end.push(0);
             layout.dir_parent.push(dir);
             layout.dir_children.push(0);
-            last_name = NONE;
         }
         layout.rows.push(Placed { name, meta: &row.meta });
     }
@@ -274,6 +271,7 @@ fn rows_by_name(rows: &[Placed<'_>], names: usize) -> RowsByName {
     RowsByName { firsts: firsts.finish(true), repeats: by_name.finish(), repeat_starts, row_counts }
 }
 
+/// Sums wrap: a few sparse files can claim more than 64 bits of bytes.
 fn dir_columns(layout: &Layout<'_>) -> DirColumns {
     let dirs = layout.dir_row.len();
     let mut size = vec![0i64; dirs];
@@ -282,8 +280,8 @@ fn dir_columns(layout: &Layout<'_>) -> DirColumns {
     for dir in (1..dirs).rev() {
         let parent = layout.dir_parent[dir] as usize;
         let own = layout.rows[layout.dir_row[dir] as usize].meta.allocated as i64;
-        size[parent] += size[dir];
-        allocated[parent] += allocated[dir] + own;
+        size[parent] = size[parent].wrapping_add(size[dir]);
+        allocated[parent] = allocated[parent].wrapping_add(allocated[dir]).wrapping_add(own);
     }
     let mut by_inode: Vec<u32> = (0..dirs as u32).collect();
     by_inode.sort_by_cached_key(|&dir| layout.rows[layout.dir_row[dir as usize] as usize].meta.inode);
@@ -312,8 +310,8 @@ fn sum_own_entries(layout: &Layout<'_>, size: &mut [i64], allocated: &mut [i64])
         while layout.dir_end[dir] as usize <= row {
             dir = layout.dir_parent[dir] as usize;
         }
-        size[dir] += placed.meta.size as i64;
-        allocated[dir] += placed.meta.allocated as i64;
+        size[dir] = size[dir].wrapping_add(placed.meta.size as i64);
+        allocated[dir] = allocated[dir].wrapping_add(placed.meta.allocated as i64);
     }
 }
 

@@ -14,6 +14,7 @@
 //! Codes of 64 bits are always offsets.
 
 mod encode;
+mod stored;
 
 use self::encode::Encoder;
 use super::bits::{load_u64, low_mask};
@@ -34,7 +35,7 @@ const UNSCALED: usize = SCALES.len() - 1;
 /// How one block is stored. In `meta`, from the lowest bit: width of a code (7 bits), scale (3), relative,
 /// has a code for "no time", has a code for exceptions, 3 unused, exceptions (8), first byte of the block (40).
 #[derive(Clone, Copy, Debug)]
-struct Block {
+pub(crate) struct Block {
     base: i64,
     meta: u64,
 }

@@ -28,10 +28,20 @@ pub(crate) struct DeltaRow {
     /// The entry's own folder number, or [`NONE`].
     pub(crate) dir: DirId,
     pub(crate) name: Arc<[u8]>,
+    /// Where the name stands among those of the base, see [`NameDict::key_of`].
+    ///
+    /// [`NameDict::key_of`]: super::names::NameDict::key_of
+    pub(crate) name_key: i64,
     pub(crate) meta: Meta,
     /// Neighbours (added rows) in the parent's list, or [`NONE`].
     pub(crate) previous: u32,
     pub(crate) next: u32,
+}
+
+/// A name with its key.
+pub(crate) struct AddedName {
+    pub(crate) name: Arc<[u8]>,
+    pub(crate) key: i64,
 }
 
 /// What is different about a folder, relative to the base (or to nothing).
@@ -129,13 +139,14 @@ impl Delta {
     }
 
     /// Adds a row at the head of its parent's list and returns its number among the added rows.
-    pub(crate) fn push(&mut self, parent: DirId, dir: DirId, name: Arc<[u8]>, meta: Meta) -> u32 {
+    pub(crate) fn push(&mut self, parent: DirId, dir: DirId, name: AddedName, meta: Meta) -> u32 {
+        let AddedName { name, key: name_key } = name;
         let row = self.next_row;
         self.next_row += 1;
         self.append_text(row, &name);
         // The root of the volume is its own parent, but not its own entry.
         let next = if dir == ROOT { NONE } else { self.enlist(parent, row) };
-        self.rows.set(row, DeltaRow { parent, dir, name, meta, previous: NONE, next });
+        self.rows.set(row, DeltaRow { parent, dir, name, name_key, meta, previous: NONE, next });
         row
     }
 
@@ -184,8 +195,13 @@ impl Delta {
         if self.displaced.iter().any(|known| known.dir == displaced.dir) {
             return;
         }
-        let mut all = self.displaced.to_vec();
-        all.push(displaced);
+        let known = Arc::clone(&self.displaced);
+        self.displace_all(known.iter().copied().chain([displaced]));
+    }
+
+    /// Replaces what is known of changed places; each folder comes once.
+    pub(crate) fn displace_all(&mut self, folders: impl Iterator<Item = Displaced>) {
+        let mut all: Vec<Displaced> = folders.collect();
         all.sort_by_key(|range| (range.start, std::cmp::Reverse(range.end)));
         let mut ranges: Vec<(u32, u32)> = Vec::new();
         for range in &all {

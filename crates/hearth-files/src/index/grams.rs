@@ -11,6 +11,7 @@ mod alphabet;
 mod blocks;
 mod build;
 mod postings;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod walk;

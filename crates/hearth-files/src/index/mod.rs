@@ -15,10 +15,12 @@ mod intern;
 mod names;
 mod paged;
 mod peaks;
+pub(crate) mod stored;
 mod volume;
 
 pub use body::Body;
 pub use names::{DictError, extension};
+pub use stored::{Section, SectionId, SectionSource, SourceError, StoredError};
 pub use volume::{Applied, Change, Volume};
 
 pub(crate) use base::{Base, DirId, partition};

@@ -13,6 +13,7 @@ mod ext;
 mod order;
 mod scan;
 mod sort;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -20,6 +21,7 @@ mod text;
 pub(crate) use build::{LEFT_OUT, SortedNames};
 pub use ext::extension;
 pub(crate) use scan::Needle;
+pub(crate) use stored::NameWidths;
 pub(crate) use text::BLOCK;
 
 use crate::fold::fold_into;
@@ -131,6 +133,15 @@ impl NameDict {
         may && self.folded(id) == self.folded(other)
     }
 
+    /// Twice the position of a raw name in the alphabetical order, less one if it is not in the dictionary:
+    /// odd keys lie between two names, and different names in one gap have the same.
+    pub(crate) fn key_of(&self, raw: &[u8]) -> i64 {
+        let mut folded = Vec::with_capacity(raw.len());
+        fold_into(raw, &mut folded);
+        let (position, equal) = self.place(&folded, raw);
+        i64::from(position) * 2 - i64::from(!equal)
+    }
+
     /// Id of a raw name.
     pub(crate) fn find(&self, raw: &[u8]) -> Option<u32> {
         let mut folded = Vec::with_capacity(raw.len());
@@ -162,7 +173,7 @@ impl NameDict {
 
     /// Where a name stands in the alphabetical order: the position of the first name that is not before
     /// it, and whether that is the name itself.
-    pub(crate) fn place(&self, folded: &[u8], raw: &[u8]) -> (u32, bool) {
+    fn place(&self, folded: &[u8], raw: &[u8]) -> (u32, bool) {
         let Range { start: mut low, end: mut high } = self.find_folded(folded);
         let mut buf = Vec::new();
         while low < high {

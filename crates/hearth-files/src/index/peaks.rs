@@ -33,6 +33,19 @@ impl Peaks {
         Peaks { classes: maxima.iter().map(class).collect(), bounds: bounds.into() }
     }
 
+    /// Classes and bounds.
+    pub(crate) fn stored(&self) -> (&[u8], &[i64]) {
+        (&self.classes, &self.bounds)
+    }
+
+    /// The reverse of [`Peaks::stored`]. `None` if a class has no bound.
+    pub(crate) fn from_stored(classes: Vec<u8>, bounds: Vec<i64>) -> Option<Self> {
+        let largest = classes.iter().copied().max();
+        largest
+            .is_none_or(|class| usize::from(class) < bounds.len())
+            .then(|| Peaks { classes: classes.into(), bounds: bounds.into() })
+    }
+
     /// Class of a block.
     #[inline]
     pub(crate) fn class(&self, block: u32) -> u8 {

@@ -7,7 +7,7 @@
 use super::RowId;
 use super::base::DirId;
 use super::body::Body;
-use super::delta::{Displaced, NONE, ROOT};
+use super::delta::{NONE, ROOT};
 use crate::entry::Meta;
 use hearth_core::EntryKind;
 use std::collections::HashMap;
@@ -60,7 +60,7 @@ pub struct Applied {
     pub unplaced: usize,
 }
 
-/// What a row adds to the totals of the folders above it.
+/// What a row adds to the totals of the folders above it. Sums wrap, as those of the base do.
 #[derive(Clone, Copy, Default)]
 struct Share {
     descendants: i64,
@@ -70,7 +70,11 @@ struct Share {
 
 impl Share {
     fn negated(self) -> Share {
-        Share { descendants: -self.descendants, size: -self.size, allocated: -self.allocated }
+        Share {
+            descendants: self.descendants.wrapping_neg(),
+            size: self.size.wrapping_neg(),
+            allocated: self.allocated.wrapping_neg(),
+        }
     }
 }
 
@@ -227,7 +231,7 @@ impl Volume {
     }
 
     fn add_row(&mut self, parent: DirId, dir: DirId, name: &[u8], meta: Meta) -> RowId {
-        let added = self.body.delta.push(parent, dir, Arc::from(name), meta);
+        let added = self.body.delta.push(parent, dir, self.body.base.added_name(name), meta);
         if dir != NONE {
             self.body.delta.edit_dir(dir, |patch| patch.row = added);
         }
@@ -273,9 +277,9 @@ impl Volume {
         let meta = self.body.meta(row);
         match self.body.totals(row) {
             Some(totals) => Share {
-                descendants: 1 + totals.descendants as i64,
+                descendants: totals.descendants.wrapping_add(1) as i64,
                 size: totals.size as i64,
-                allocated: (totals.allocated + meta.allocated) as i64,
+                allocated: totals.allocated.wrapping_add(meta.allocated) as i64,
             },
             None => Share { descendants: 1, size: meta.size as i64, allocated: meta.allocated as i64 },
         }
@@ -283,12 +287,12 @@ impl Volume {
 
     fn add_share(&mut self, parent: DirId, children: i64, share: Share) {
         let mut dir = parent;
-        self.body.delta.edit_dir(dir, |patch| patch.children += children);
+        self.body.delta.edit_dir(dir, |patch| patch.children = patch.children.wrapping_add(children));
         loop {
             self.body.delta.edit_dir(dir, |patch| {
-                patch.descendants += share.descendants;
-                patch.size += share.size;
-                patch.allocated += share.allocated;
+                patch.descendants = patch.descendants.wrapping_add(share.descendants);
+                patch.size = patch.size.wrapping_add(share.size);
+                patch.allocated = patch.allocated.wrapping_add(share.allocated);
             });
             if dir == ROOT {
                 return;
@@ -347,8 +351,7 @@ impl Volume {
         self.add_share(self.body.parent(row), -1, share.negated());
         self.drop_row(row);
         if let Some(dir) = dir.filter(|&dir| dir < self.body.base.dir_count()) {
-            let (start, end) = (self.body.base.dir_row(dir) + 1, self.body.base.dir_end(dir));
-            self.body.delta.displace(Displaced { dir, start, end });
+            self.body.delta.displace(self.body.base.displaced(dir));
         }
         self.add_row(to, dir.unwrap_or(NONE), name, meta);
         self.add_share(to, 1, share);
@@ -376,8 +379,8 @@ impl Volume {
         }
         let dir = self.body.dir_of(row);
         let (parent, is_root) = (self.body.parent(row), dir == Some(ROOT));
-        let allocated = meta.allocated as i64 - known.allocated as i64;
-        let size = if dir.is_some() { 0 } else { meta.size as i64 - known.size as i64 };
+        let allocated = meta.allocated.wrapping_sub(known.allocated) as i64;
+        let size = if dir.is_some() { 0 } else { meta.size.wrapping_sub(known.size) as i64 };
         if self.body.is_base(row) {
             let mut name = Vec::new();
             self.body.name_into(row, &mut name);

@@ -25,12 +25,26 @@ impl Alphabet {
         let counts = count(text);
         let mut present: Vec<u8> = (0..=u8::MAX).filter(|&byte| counts[usize::from(byte)] > 0).collect();
         present.sort_by_key(|&byte| std::cmp::Reverse(counts[usize::from(byte)]));
+        Self::from_bytes(&present).expect("each byte is there once")
+    }
+
+    /// The alphabet in which the bytes have the classes 0, 1 and so on. `None` if one comes twice.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut class_of = Box::new([ABSENT; 256]);
-        for (&byte, class) in present.iter().zip(0..) {
-            class_of[usize::from(byte)] = class;
+        for (&byte, class) in bytes.iter().zip(0..) {
+            if std::mem::replace(&mut class_of[usize::from(byte)], class) != ABSENT {
+                return None;
+            }
         }
-        let classes = present.len() as u32;
-        Alphabet { class_of, classes, width: classes.next_power_of_two().trailing_zeros() }
+        let classes = bytes.len() as u32;
+        Some(Alphabet { class_of, classes, width: classes.next_power_of_two().trailing_zeros() })
+    }
+
+    /// The bytes by class.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        let mut bytes: Vec<u8> = (0..=u8::MAX).filter(|&byte| self.class(byte).is_some()).collect();
+        bytes.sort_by_key(|&byte| self.class(byte));
+        bytes
     }
 
     /// Number of classes, at most 256.

@@ -34,6 +34,36 @@ pub(super) fn for_each(list: &[u8], each: impl FnMut(u32)) {
     Reader::new(list).take_to(u32::MAX, each);
 }
 
+/// The number after the last member of a list from anywhere; `None` if it is not a coded list.
+pub(super) fn end_of_list(mut list: &[u8]) -> Option<u64> {
+    let mut end = 0;
+    while !list.is_empty() {
+        if let Some((gaps, rest)) = list.split_first_chunk::<8>().filter(|(gaps, _)| all_short(**gaps)) {
+            end += sum_of_short(*gaps) + 8;
+            list = rest;
+            continue;
+        }
+        let gap_len = list.iter().position(|&byte| byte < 0x80)? + 1;
+        let (gap, rest) = list.split_at(gap_len);
+        // The fifth byte has room for four bits.
+        if gap_len > 5 || (gap_len == 5 && gap[4] > 0x0F) {
+            return None;
+        }
+        end += gap.iter().rev().fold(0, |gap, byte| gap << 7 | u64::from(byte & 0x7F)) + 1;
+        list = rest;
+    }
+    Some(end)
+}
+
+/// Sum of eight numbers below 128.
+#[inline]
+fn sum_of_short(gaps: [u8; 8]) -> u64 {
+    const EVEN: u64 = 0x00FF_00FF_00FF_00FF;
+    let gaps = u64::from_le_bytes(gaps);
+    let pairs = (gaps & EVEN) + (gaps >> 8 & EVEN);
+    pairs.wrapping_mul(0x0001_0001_0001_0001) >> 48
+}
+
 /// Reads a coded list from its beginning, a part at a time.
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'a> {

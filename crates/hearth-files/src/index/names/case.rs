@@ -8,11 +8,15 @@
 //! Record: one byte `n`, then `n` mask bytes (bit `i` of byte `j` raises byte `8j + i`);
 //! or 255, a little-endian u16 length, and the raw name.
 
+use super::text::NameText;
 use crate::index::bits::{Bits, BitsBuilder};
 use hearth_core::HeapSize;
+use rayon::prelude::*;
 
 /// Records per stored start.
 const STRIDE: usize = 8;
+/// Records checked by one task: whole strides.
+const TASK: usize = STRIDE << 10;
 /// First byte of a record that holds the raw name whole.
 const WHOLE: u8 = u8::MAX;
 /// Difference between an ASCII letter and its capital.
@@ -73,6 +77,45 @@ impl CaseTable {
         Some(CaseTable { differs: differs.finish(false), starts, records })
     }
 
+    /// The names that differ, and their records.
+    pub(super) fn stored(&self) -> (&Bits, &[u8]) {
+        (&self.differs, &self.records)
+    }
+
+    /// The reverse of [`CaseTable::stored`], for the folded names in `text`; or what is wrong with it.
+    pub(super) fn from_stored(
+        differs: Bits,
+        records: Vec<u8>,
+        text: &NameText,
+    ) -> Result<Self, &'static str> {
+        let count = differs.ones();
+        u32::try_from(records.len()).map_err(|_| "too many records")?;
+        let mut starts = Vec::with_capacity(count.div_ceil(STRIDE));
+        let mut rest = records.as_slice();
+        for rank in 0..count {
+            if rank % STRIDE == 0 {
+                starts.push((records.len() - rest.len()) as u32);
+            }
+            rest = checked_record(rest).ok_or("a record past the end")?.1;
+        }
+        if !rest.is_empty() {
+            return Err("more records than names");
+        }
+        let table = CaseTable { differs, starts, records };
+        let fits = (0..count.div_ceil(TASK)).into_par_iter().all(|task| table.fits(task * TASK, text));
+        if fits { Ok(table) } else { Err("a raw form that its name cannot have") }
+    }
+
+    /// Whether the records of a task's ranks fit their names.
+    fn fits(&self, rank: usize, text: &NameText) -> bool {
+        let mut rest = self.record(rank);
+        self.differs.ones_from(rank).take(TASK).all(|id| {
+            let Some((record, next)) = checked_record(rest) else { return false };
+            rest = next;
+            record_fits(record, text.get(id as u32))
+        })
+    }
+
     /// Whether a name's raw form differs from its folded form.
     #[inline]
     pub(super) fn differs(&self, id: u32) -> bool {
@@ -101,6 +144,30 @@ impl HeapSize for CaseTable {
     fn heap_bytes(&self) -> usize {
         self.differs.heap_bytes() + self.starts.heap_bytes() + self.records.heap_bytes()
     }
+}
+
+/// A record and what follows it; `None` if it is cut off.
+fn checked_record(records: &[u8]) -> Option<(&[u8], &[u8])> {
+    let len = match *records {
+        [WHOLE, low, high, ..] => 3 + usize::from(u16::from_le_bytes([low, high])),
+        [WHOLE, ..] | [] => return None,
+        [mask_bytes, ..] => 1 + usize::from(mask_bytes),
+    };
+    records.split_at_checked(len)
+}
+
+/// Whether a record makes a raw name of a folded one: it raises letters that are there, or is a name.
+fn record_fits(record: &[u8], folded: &[u8]) -> bool {
+    if record[0] == WHOLE {
+        return !record[3..].contains(&0);
+    }
+    let letters = |bytes: &[u8]| {
+        let bits = bytes.iter().enumerate();
+        bits.fold(0, |bits, (bit, byte)| bits | u8::from(byte.is_ascii_lowercase()) << bit)
+    };
+    let mask = &record[1..];
+    mask.len() <= folded.len().div_ceil(8)
+        && folded.chunks(8).zip(mask).all(|(bytes, &mask)| mask & !letters(bytes) == 0)
 }
 
 fn record_len(record: &[u8]) -> usize {

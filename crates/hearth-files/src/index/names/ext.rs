@@ -73,6 +73,55 @@ impl Extensions {
         }
     }
 
+    /// Names of the extensions, where they begin, and the numbers of the frequent ones.
+    pub(super) fn table(&self) -> (&[u8], &[u32], &[u32]) {
+        (&self.text, &self.starts, &self.frequent)
+    }
+
+    /// Code of each name.
+    pub(super) fn codes(&self) -> &[u8] {
+        &self.codes
+    }
+
+    /// Extension numbers of the names whose code does not say it.
+    pub(super) fn rare(&self) -> &PackedInts {
+        &self.escaped
+    }
+
+    /// How many names have a code that does not say the number.
+    pub(super) fn rare_among(codes: &[u8]) -> usize {
+        codes.par_chunks(TASK as usize).map(|codes| count(codes, ESCAPE)).sum()
+    }
+
+    /// The extensions of which the other functions gave the parts; or what is wrong with them. `rare` has
+    /// [`Extensions::rare_among`] the codes many numbers, each of an extension or 0.
+    pub(super) fn from_stored(
+        text: Vec<u8>,
+        starts: Vec<u32>,
+        frequent: Vec<u32>,
+        codes: Vec<u8>,
+        rare: PackedInts,
+    ) -> Result<Self, &'static str> {
+        if starts.first() != Some(&0) || starts.last().map(|&end| end as usize) != Some(text.len()) {
+            return Err("extensions that are not all of the text");
+        }
+        if !starts.is_sorted() || frequent.iter().any(|&ext| ext as usize >= starts.len()) {
+            return Err("an extension that there is not");
+        }
+        let known = |&code: &u8| code == ESCAPE || usize::from(code) < frequent.len();
+        if !codes.par_chunks(TASK as usize).all(|codes| codes.iter().all(known)) {
+            return Err("a code that there is not");
+        }
+        let mut before = 0;
+        let escapes_before = codes.chunks(BLOCK as usize).map(|block| {
+            let own = before;
+            before += count(block, ESCAPE) as u32;
+            own
+        });
+        let escapes_before = escapes_before.collect();
+        Ok(Extensions { text, starts, frequent, codes, escaped: rare, escapes_before })
+    }
+
     /// Number of different extensions.
     pub(super) fn count(&self) -> usize {
         self.starts.len() - 1

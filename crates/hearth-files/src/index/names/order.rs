@@ -9,7 +9,7 @@ use hearth_core::HeapSize;
 use std::ops::Range;
 
 /// Positions between two sampled keys.
-const STRIDE: usize = 64;
+pub(super) const STRIDE: usize = 64;
 
 /// See the module. Immutable once built.
 #[derive(Debug)]
@@ -34,6 +34,16 @@ impl NameOrder {
             positions: PackedInts::from_slice_u32(&positions),
             keys: ids.iter().step_by(STRIDE).map(|&id| key(folded(id), 0)).collect(),
         }
+    }
+
+    /// Ids, positions, keys.
+    pub(super) fn stored(&self) -> (&PackedInts, &PackedInts, &[u64]) {
+        (&self.ids, &self.positions, &self.keys)
+    }
+
+    /// The reverse of [`NameOrder::stored`]; the keys ascend.
+    pub(super) fn from_stored(ids: PackedInts, positions: PackedInts, keys: Vec<u64>) -> Self {
+        NameOrder { ids, positions, keys }
     }
 
     /// Id of the name at a position.

@@ -7,6 +7,7 @@
 //! walked instead.
 
 use hearth_core::HeapSize;
+use rayon::prelude::*;
 use std::ops::Range;
 
 /// Names per block, the unit of the gram index and of scans.
@@ -17,6 +18,8 @@ const GROUPS_PER_BLOCK: u32 = BLOCK / GROUP;
 const _: () = assert!(BLOCK.is_multiple_of(GROUP), "a block begins where a group begins");
 /// Length byte of names of 255 bytes or more.
 const LONG: u8 = u8::MAX;
+/// Bytes of stored text measured by one task.
+const STRETCH: usize = 1 << 20;
 /// Names up to this length are copied at a fixed size.
 const SHORT: usize = 32;
 
@@ -83,7 +86,67 @@ pub(super) fn length_byte(name: &[u8]) -> u8 {
     u8::try_from(name.len()).unwrap_or(LONG)
 }
 
+/// A part of the text and the names that end in it.
+struct Stretch<'a> {
+    blob: &'a [u8],
+    span: Range<usize>,
+    first_id: usize,
+    lens: &'a mut [u8],
+    starts: &'a mut [u32],
+}
+
+impl Stretch<'_> {
+    /// Fills in lengths and starts. False if a name is too long.
+    fn measure(self) -> bool {
+        let before = memchr::memrchr(0, &self.blob[..self.span.start]).expect("the text begins with NUL");
+        let (mut start, mut starts, mut fits) = (before + 1, self.starts.iter_mut(), true);
+        let ends = memchr::memchr_iter(0, &self.blob[self.span.clone()]).map(|end| self.span.start + end);
+        for ((end, len), id) in ends.zip(self.lens).zip(self.first_id..) {
+            if id.is_multiple_of(GROUP as usize)
+                && let Some(slot) = starts.next()
+            {
+                *slot = start as u32;
+            }
+            fits &= end - start <= usize::from(u16::MAX);
+            *len = u8::try_from(end - start).unwrap_or(LONG);
+            start = end + 1;
+        }
+        fits
+    }
+}
+
 impl NameText {
+    /// The text of `names` names, at least one, on the current thread pool; or what is wrong with it.
+    pub(super) fn from_stored(blob: Vec<u8>, names: u32) -> Result<Self, &'static str> {
+        u32::try_from(blob.len()).map_err(|_| "more than the 4 GiB that can be addressed")?;
+        if blob.len() < 2 || !blob.starts_with(&[0]) || !blob.ends_with(&[0]) {
+            return Err("no NUL around the names");
+        }
+        let spans: Vec<Range<usize>> =
+            (1..blob.len()).step_by(STRETCH).map(|at| at..blob.len().min(at + STRETCH)).collect();
+        let counts: Vec<usize> =
+            spans.par_iter().map(|span| memchr::memchr_iter(0, &blob[span.clone()]).count()).collect();
+        if counts.iter().sum::<usize>() != names as usize {
+            return Err("another number of names");
+        }
+        let groups = names.div_ceil(GROUP) as usize;
+        let (mut lens, mut starts) = (vec![0; groups * GROUP as usize], vec![0; groups]);
+        let (mut lens_left, mut starts_left) = (&mut lens[..], &mut starts[..]);
+        let (mut stretches, mut first_id) = (Vec::with_capacity(spans.len()), 0);
+        for (span, count) in spans.into_iter().zip(counts) {
+            let begun = |id: usize| id.div_ceil(GROUP as usize);
+            let lens = lens_left.split_off_mut(..count).expect("no more names than counted");
+            let starts = starts_left.split_off_mut(..begun(first_id + count) - begun(first_id));
+            let starts = starts.expect("no more groups than names");
+            stretches.push(Stretch { blob: &blob, span, first_id, lens, starts });
+            first_id += count;
+        }
+        if !stretches.into_par_iter().map(Stretch::measure).reduce(|| true, |one, other| one && other) {
+            return Err("a name that is too long");
+        }
+        Ok(NameText { blob, lens, starts, len: names })
+    }
+
     pub(super) fn len(&self) -> u32 {
         self.len
     }

@@ -1,0 +1,111 @@
+//! Reads sections into the memory where they stay.
+//!
+//! What always holds: a length is compared with the section's before anything is allocated for it, so a
+//! claimed number costs nothing; what comes back has exactly the length asked for.
+
+use super::section::{Element, SectionId, decode};
+use super::{SectionSource, StoredError};
+use crate::index::bits::{Bits, PackedInts};
+use hearth_core::CancelToken;
+
+/// See the module.
+#[derive(Clone, Copy)]
+pub(crate) struct Reader<'a> {
+    source: &'a dyn SectionSource,
+    cancel: &'a CancelToken,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(source: &'a dyn SectionSource, cancel: &'a CancelToken) -> Self {
+        Reader { source, cancel }
+    }
+
+    /// Whether there is such a section.
+    pub(crate) fn has(&self, id: SectionId) -> bool {
+        self.source.len_of(id).is_some()
+    }
+
+    /// A whole section, whatever its length.
+    pub(crate) fn all(&self, id: SectionId) -> Result<Vec<u8>, StoredError> {
+        self.cancel.check()?;
+        let len =
+            self.source.len_of(id).ok_or(StoredError::Truncated { section: id, found: 0, wanted: 1 })?;
+        let mut bytes = vec![0; len];
+        self.source.read(id, &mut bytes).map_err(|source| StoredError::Source { section: id, source })?;
+        Ok(bytes)
+    }
+
+    /// Whether a section has as many bytes as are wanted.
+    pub(crate) fn check_len(&self, id: SectionId, wanted: usize) -> Result<(), StoredError> {
+        match self.source.len_of(id) {
+            Some(found) if found == wanted => Ok(()),
+            Some(found) if found > wanted => Err(id.corrupt("longer than what it holds")),
+            found => Err(StoredError::Truncated { section: id, found: found.unwrap_or(0), wanted }),
+        }
+    }
+
+    /// A section of a known length.
+    pub(crate) fn bytes(&self, id: SectionId, wanted: usize) -> Result<Vec<u8>, StoredError> {
+        self.check_len(id, wanted)?;
+        self.all(id)
+    }
+
+    /// A section of a known number of elements.
+    pub(crate) fn elements<T: Element>(&self, id: SectionId, count: usize) -> Result<Vec<T>, StoredError> {
+        let wanted = count.checked_mul(T::BYTES).ok_or_else(|| id.corrupt("too many elements"))?;
+        self.bytes(id, wanted).map(|bytes| decode(&bytes))
+    }
+
+    /// A section of elements, as many as it has.
+    pub(crate) fn all_elements<T: Element>(&self, id: SectionId) -> Result<Vec<T>, StoredError> {
+        let bytes = self.all(id)?;
+        if !bytes.len().is_multiple_of(T::BYTES) {
+            return Err(id.corrupt("part of an element"));
+        }
+        Ok(decode(&bytes))
+    }
+
+    /// Packed numbers, all of them below `limit`.
+    pub(crate) fn packed(
+        &self,
+        id: SectionId,
+        width: u8,
+        count: usize,
+        limit: u64,
+    ) -> Result<PackedInts, StoredError> {
+        let wanted = PackedInts::stored_len(width, count).ok_or_else(|| id.corrupt("no such width"))?;
+        let ints = PackedInts::from_stored(width, count, self.bytes(id, wanted)?.into_boxed_slice());
+        if !ints.are_below(limit) {
+            return Err(id.corrupt("a number out of range"));
+        }
+        Ok(ints)
+    }
+
+    /// A bitmap of `len` bits, of which `ones` are one.
+    pub(crate) fn bits(
+        &self,
+        id: SectionId,
+        len: usize,
+        ones: Option<usize>,
+        select: bool,
+    ) -> Result<Bits, StoredError> {
+        let words = self.elements(id, Bits::stored_words(len))?;
+        let bits = Bits::from_stored(words, len, select).ok_or_else(|| id.corrupt("ones past the end"))?;
+        if ones.is_some_and(|ones| ones != bits.ones()) {
+            return Err(id.corrupt("not as many ones as it should have"));
+        }
+        Ok(bits)
+    }
+}
+
+impl SectionId {
+    /// The error for content that cannot be.
+    pub(crate) fn corrupt(self, what: &'static str) -> StoredError {
+        StoredError::Corrupt { section: self, what }
+    }
+
+    /// That error unless a condition holds.
+    pub(crate) fn check(self, holds: bool, what: &'static str) -> Result<(), StoredError> {
+        if holds { Ok(()) } else { Err(self.corrupt(what)) }
+    }
+}
