@@ -25,7 +25,7 @@ enum Admission {
     Refused,
 }
 
-/// Who gives way: bodies first, digests after them, and the sum of it.
+/// Who gives way: bodies first, digests after them.
 struct Plan {
     bodies: Vec<ShardId>,
     digests: Vec<ShardId>,

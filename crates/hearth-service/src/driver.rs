@@ -246,7 +246,7 @@ impl Keeper {
     }
 
     fn poll_every(&self) -> Duration {
-        if self.kernel.totals().attempts > 0 { BUSY_POLL.min(self.poll) } else { self.poll }
+        if self.totals.load().attempts > 0 { BUSY_POLL.min(self.poll) } else { self.poll }
     }
 
     fn handle(&mut self, message: Message) {
@@ -327,6 +327,9 @@ impl Keeper {
     /// Tells the kernel which shards were queried since it was last told.
     fn count_queries(&mut self) {
         let shards = self.catalogue.load();
+        if self.counted.len() > shards.len() {
+            self.counted.retain(|id, _| shards.iter().any(|shard| shard.id() == *id));
+        }
         let mut fresh: Vec<(i64, ShardId, u64)> = Vec::new();
         for shard in shards.iter() {
             let (total, last) = shard.source.queries();
