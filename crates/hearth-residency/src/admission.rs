@@ -9,7 +9,7 @@ use crate::axes::Reason;
 use crate::event::{OverBudget, Pressure, ShardId};
 use crate::kernel::Kernel;
 use crate::policy::Moment;
-use crate::shard::{Attempt, Displace, Place, Rank, Shard, Standing, Waiting};
+use crate::shard::{Aim, Attempt, Displace, Place, Rank, Shard, Standing, Waiting};
 use std::ops::Bound;
 
 /// What came of asking for memory.
@@ -34,14 +34,14 @@ struct Plan {
 impl<B> Kernel<B> {
     /// Lets waiting attempts begin, the most urgent first, as far as lanes and memory go.
     pub(crate) fn pump(&mut self) {
-        if !std::mem::take(&mut self.room_changed) {
+        if self.stopping || !std::mem::take(&mut self.room_changed) {
             return;
         }
         let mut from = None;
         while let Some(entry) = self.next_waiting(from) {
             let ((rank, _), id) = entry;
             // Who waits for an answer does not wait behind background work.
-            let lanes = if rank == Rank::Claimed { self.policy.lanes * 2 } else { self.policy.lanes };
+            let lanes = if rank <= Rank::Claimed { self.policy.lanes * 2 } else { self.policy.lanes };
             if self.lanes_used >= lanes {
                 break;
             }
@@ -66,8 +66,17 @@ impl<B> Kernel<B> {
         if shard.attempt.is_some() {
             return Admission::Busy;
         }
-        let (need, displace) = (shard.working_bytes(), displace(shard, rank));
+        let aim = shard.waiting.map_or(Aim::Body, |waiting| waiting.aim);
+        if aim == Aim::Digest && shard.saves.newest().is_none() {
+            self.without_digest(id);
+            return Admission::Refused;
+        }
+        let (need, displace) = (shard.working_bytes(aim), displace(shard, rank));
         if self.can_never_fit(need) {
+            if aim == Aim::Digest {
+                self.without_digest(id);
+                return Admission::Refused;
+            }
             self.fail(id, self.over_budget(need).into());
             // What was only suspected is doubted more with every refusal, most in its own time: each new
             // attempt may take everybody's memory in vain once more.
@@ -185,8 +194,10 @@ impl<B> Kernel<B> {
             return;
         };
         let took = reserved.max(self.ledger.unaccounted());
-        if alone {
+        if alone && self.reads_digest(id).is_none() {
             self.change(id, |shard| shard.suspected_bytes = took);
+            let snapshot = self.get(id).and_then(|shard| shard.attempt.as_ref()?.snapshot);
+            self.distrust(id, snapshot);
         }
         self.stop(id, self.over_budget(took).into());
     }
@@ -205,7 +216,7 @@ impl<B> Kernel<B> {
     pub(crate) fn refuse_if_waited_out(&mut self, id: ShardId) {
         let Some(shard) = self.get(id) else { return };
         let Some(waiting) = shard.waiting else { return };
-        let needed = shard.working_bytes();
+        let needed = shard.working_bytes(waiting.aim);
         let waited_out = |since: Moment| since.saturating_add(self.policy.admission_wait) <= self.now;
         if !waiting.short_since.is_some_and(waited_out) {
             return;
@@ -216,19 +227,22 @@ impl<B> Kernel<B> {
             self.change(id, |shard| shard.waiting = Some(Waiting { short_since: None, ..waiting }));
             return;
         }
-        match waiting.place.0 {
+        match (waiting.aim, waiting.place.0) {
+            (Aim::Digest, _) => self.without_digest(id),
             // Nobody waits for it, and what holds the memory is used more.
-            Rank::Hinted | Rank::Load => self.withdraw(id),
-            Rank::Claimed | Rank::Preload | Rank::Refresh => self.fail(id, self.over_budget(needed).into()),
+            (Aim::Body, rank @ (Rank::Hinted | Rank::Load)) => self.withdraw(id, rank),
+            (Aim::Body, _) => self.fail(id, self.over_budget(needed).into()),
         }
     }
 
-    fn withdraw(&mut self, id: ShardId) {
+    /// Gives up a load for now. What the snapshot can tell of the shard may still find room.
+    fn withdraw(&mut self, id: ShardId, rank: Rank) {
         self.change(id, |shard| {
             shard.waiting = None;
             shard.pending = shard.pending.take().filter(|_| shard.tier.has_digest());
         });
         self.move_health(id, Reason::Budget);
+        self.want_digest(id, rank);
     }
 
     pub(crate) fn over_budget(&self, needed_bytes: u64) -> OverBudget {
@@ -245,7 +259,7 @@ impl<B> Kernel<B> {
 /// Whose memory an attempt of this rank may take.
 fn displace(shard: &Shard, rank: Rank) -> Displace {
     match rank {
-        Rank::Claimed | Rank::Preload => Displace::Anybody,
+        Rank::Digest | Rank::Claimed | Rank::Preload => Displace::Anybody,
         Rank::Hinted => Displace::Before(shard.last_use),
         Rank::Load | Rank::Refresh => Displace::Until(shard.last_use),
     }

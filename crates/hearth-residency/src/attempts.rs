@@ -8,8 +8,8 @@ use crate::changes::ChangeSet;
 use crate::event::{Effect, Failure, Measured, Outcome, ShardId};
 use crate::kernel::Kernel;
 use crate::policy::back_off;
-use crate::shard::{Attempt, Displace, Rank, Shard, Standing, Waiting};
-use crate::{AttemptId, ChangeClass};
+use crate::shard::{Aim, Attempt, Displace, Rank, Shard, Standing, Waiting};
+use crate::{AttemptId, ChangeClass, Generation};
 
 impl<B> Kernel<B> {
     /// Begins the attempt that a shard waits for.
@@ -18,11 +18,13 @@ impl<B> Kernel<B> {
         let (attempt, began) = (AttemptId(self.attempts_begun), self.now);
         let reservation = self.ledger.reserve(bytes);
         let job = self.change(id, |shard| {
-            let job = shard.job();
-            shard.waiting = None;
-            let covers = shard.pending.take();
-            let standing = Standing::Running;
-            shard.attempt = Some(Attempt { id: attempt, reservation, began, standing, displace, covers });
+            let aim = shard.waiting.take().map_or(Aim::Body, |waiting| waiting.aim);
+            let job = shard.job(aim);
+            let snapshot = shard.saves.newest().filter(|_| !shard.tier.has_body());
+            let covers = if aim == Aim::Body { shard.pending.take() } else { None };
+            let (id, standing) = (attempt, Standing::Running);
+            shard.attempt =
+                Some(Attempt { id, aim, snapshot, reservation, began, standing, displace, covers });
             job
         });
         let Some(job) = job else { return };
@@ -34,9 +36,16 @@ impl<B> Kernel<B> {
     pub(crate) fn grew(&mut self, id: ShardId, attempt: AttemptId, needed: u64) {
         let Some(running) = self.running(id, attempt) else { return };
         let (reserved, displace) = (running.reservation.bytes(), running.displace);
+        let (aim, snapshot) = (running.aim, running.snapshot);
         let more = needed.saturating_sub(reserved);
+        if more > 0 && aim == Aim::Body {
+            // It goes on without the snapshot.
+            self.distrust(id, snapshot);
+        }
         if more > 0 && !self.make_room(id, displace, more) {
-            self.change(id, |shard| shard.suspected_bytes = shard.suspected_bytes.max(needed));
+            if aim == Aim::Body {
+                self.change(id, |shard| shard.suspected_bytes = shard.suspected_bytes.max(needed));
+            }
             return self.stop(id, self.over_budget(needed).into());
         }
         self.change(id, |shard| {
@@ -53,18 +62,29 @@ impl<B> Kernel<B> {
             return self.give_back_lane(ended.standing);
         }
         let Some(ended) = self.take_attempt(id, attempt) else { return };
-        match (ended.standing, outcome) {
-            (Standing::Cancelled | Standing::Overdue, _) => {}
-            (Standing::Running, Outcome::Built { body, measured }) => self.built(id, ended, body, measured),
-            (Standing::Running, Outcome::Failed(reason)) => {
-                self.give_back(id, ended.covers);
-                self.fail(id, Failure::Build(reason));
+        match (ended.standing, ended.aim, outcome) {
+            (Standing::Cancelled | Standing::Overdue, _, _) => {}
+            (_, Aim::Body, Outcome::Built { body, measured, behind }) => {
+                self.built(id, ended, body, measured, behind);
             }
-            (Standing::Running, Outcome::Cancelled) => {
-                self.give_back(id, ended.covers);
-                self.fail(id, Failure::Build("stopped".to_owned()));
+            (_, Aim::Digest, Outcome::Digested { body, digest_bytes }) => {
+                self.digested(id, ended, body, digest_bytes);
             }
+            // That says nothing of the snapshot.
+            (_, Aim::Digest, Outcome::Cancelled) => self.without_digest(id),
+            (_, _, Outcome::Failed(reason)) => self.came_to_nothing(id, ended, reason),
+            (_, _, Outcome::Cancelled) => self.came_to_nothing(id, ended, "stopped".to_owned()),
+            (..) => self.came_to_nothing(id, ended, "made something else than was asked for".to_owned()),
         }
+    }
+
+    fn came_to_nothing(&mut self, id: ShardId, attempt: Attempt, reason: String) {
+        if attempt.aim == Aim::Digest {
+            self.distrust(id, attempt.snapshot);
+            return self.without_digest(id);
+        }
+        self.give_back(id, attempt.covers);
+        self.fail(id, Failure::Build(reason));
     }
 
     /// Takes the attempt that ended off its shard, and with it what is reserved.
@@ -82,10 +102,16 @@ impl<B> Kernel<B> {
         self.room_changed = true;
     }
 
-    fn built(&mut self, id: ShardId, attempt: Attempt, body: B, measured: Measured) {
-        let Attempt { reservation, covers, displace, .. } = attempt;
+    fn built(&mut self, id: ShardId, attempt: Attempt, body: B, measured: Measured, behind: bool) {
+        let Attempt { reservation, covers, displace, snapshot, .. } = attempt;
         drop(reservation);
-        self.learn(id, covers.as_ref(), measured);
+        let took = measured.peak_bytes.max(measured.body_bytes.saturating_add(measured.digest_bytes));
+        if behind {
+            self.trust(id, snapshot, took, measured.digest_bytes);
+        } else {
+            self.learn(id, covers.as_ref(), took);
+            self.distrust(id, snapshot);
+        }
         let Measured { body_bytes, digest_bytes, .. } = measured;
         self.ledger.take_in(body_bytes, digest_bytes);
         if !self.make_room(id, displace, 0) {
@@ -93,12 +119,16 @@ impl<B> Kernel<B> {
             self.give_back(id, covers);
             return self.fail(id, self.over_budget(body_bytes.saturating_add(digest_bytes)).into());
         }
-        self.publish(id, body, measured);
+        if behind {
+            // A body as old as the snapshot holds nothing of what has changed since.
+            self.give_back(id, covers);
+            self.change(id, |shard| merge_pending(shard, ChangeSet::reconcile()));
+        }
+        self.publish(id, body, measured, behind.then_some(snapshot));
     }
 
     /// The next attempt is expected to take what this one took.
-    fn learn(&mut self, id: ShardId, covers: Option<&ChangeSet>, measured: Measured) {
-        let took = measured.peak_bytes.max(measured.body_bytes.saturating_add(measured.digest_bytes));
+    fn learn(&mut self, id: ShardId, covers: Option<&ChangeSet>, took: u64) {
         self.change(id, |shard| {
             let applied = covers.is_some_and(|changes| changes.class == ChangeClass::Apply);
             if shard.tier.has_body() && applied {
@@ -110,7 +140,9 @@ impl<B> Kernel<B> {
     }
 
     /// Makes a body the shard's, which is accounted for already.
-    fn publish(&mut self, id: ShardId, body: B, measured: Measured) {
+    ///
+    /// `behind` is the generation that it had before, where it is none that was made from the source now.
+    fn publish(&mut self, id: ShardId, body: B, measured: Measured, behind: Option<Option<Generation>>) {
         let Some(shard) = self.get(id) else { return };
         let (replaces, reason) = (shard.tier.has_body(), arrival(shard));
         let recovers = shard.failures > 0;
@@ -131,6 +163,13 @@ impl<B> Kernel<B> {
                 shard.idle_since = now;
             }
             shard.heat = false;
+            match behind {
+                Some(before) => {
+                    shard.saves.clear();
+                    shard.saves.rename(before, shard.generation);
+                }
+                None => _ = shard.saves.unsaved_since.get_or_insert(now),
+            }
             shard.generation
         });
         let Some(generation) = generation else { return };
@@ -138,7 +177,10 @@ impl<B> Kernel<B> {
         if !replaces {
             self.move_tier(id, reason);
         }
-        self.move_health(id, if recovers { Reason::Recovered } else { Reason::Publish });
+        if behind.is_none() {
+            self.move_health(id, if recovers { Reason::Recovered } else { Reason::Publish });
+        }
+        self.save_if_due(id);
         if self.get(id).is_some_and(|shard| shard.pending.is_some()) {
             self.want(id, Reason::Refresh);
         }
@@ -176,6 +218,7 @@ impl<B> Kernel<B> {
     /// goes on without it.
     pub(crate) fn overdue(&mut self, id: ShardId) {
         let waits = self.get(id).is_some_and(|shard| shard.waiting.is_some());
+        let digest = self.reads_digest(id);
         let ran = self.stop_running(id);
         self.change(id, |shard| {
             if let Some(attempt) = &mut shard.attempt {
@@ -184,13 +227,21 @@ impl<B> Kernel<B> {
         });
         self.lanes_used -= 1;
         self.room_changed = true;
-        if ran || waits {
+        if digest.is_some() {
+            self.distrust(id, digest);
+            self.without_digest(id);
+        }
+        if (ran && digest.is_none()) || waits {
             self.fail(id, Failure::TimedOut(self.policy.deadline));
         }
     }
 
-    /// Stops the attempt in flight, which counts as a failure.
+    /// Stops the attempt in flight, which counts as a failure, except for one that reads a digest.
     pub(crate) fn stop(&mut self, id: ShardId, failure: Failure) {
+        if self.reads_digest(id).is_some() {
+            self.stop_running(id);
+            return self.without_digest(id);
+        }
         self.cancel(id);
         self.fail(id, failure);
     }
@@ -217,7 +268,8 @@ impl<B> Kernel<B> {
     /// A source changed.
     pub(crate) fn source_changed(&mut self, id: ShardId, changes: ChangeSet) {
         let Some(shard) = self.get(id) else { return };
-        let loading = shard.attempt.is_some() || shard.waiting.is_some();
+        let runs = shard.attempt.as_ref().is_some_and(|attempt| attempt.standing == Standing::Running);
+        let loading = runs || shard.waits_for_body();
         // Nothing in memory claims to know the source: the next load sees the change by itself.
         if shard.tier == Tier::Cold && !loading {
             return;
@@ -239,7 +291,7 @@ impl<B> Kernel<B> {
     pub(crate) fn retry_if_due(&mut self, id: ShardId) {
         let Some(shard) = self.get(id) else { return };
         let due = shard.retry_at.is_some_and(|at| at <= self.now);
-        if due && shard.health == Health::Failed && shard.waiting.is_none() {
+        if due && shard.health == Health::Failed && !shard.waits_for_body() {
             let reason = if shard.tier.has_body() { Reason::Refresh } else { Reason::Load };
             self.want(id, reason);
         }
@@ -265,18 +317,19 @@ impl<B> Kernel<B> {
         let arrival = self.arrivals;
         self.arrivals += 1;
         self.change(id, |shard| {
-            // What runs serves every wish to load; only changes need another attempt after it.
-            let running = shard.attempt.as_mut().filter(|attempt| attempt.standing == Standing::Running);
-            if let Some(attempt) = running {
-                if rank <= Rank::Preload {
-                    attempt.displace = Displace::Anybody;
-                }
+            // What makes a body serves every wish to load; only changes need another attempt after it.
+            if shard.makes_body() {
+                let urgent = shard.attempt.as_mut().filter(|_| rank <= Rank::Preload);
+                urgent.into_iter().for_each(|attempt| attempt.displace = Displace::Anybody);
                 return;
             }
             shard.retry_at = None;
-            let before = shard.waiting.filter(|waiting| waiting.place.0 <= rank);
-            let short_since = shard.waiting.and_then(|waiting| waiting.short_since);
-            shard.waiting = before.or(Some(Waiting { place: (rank, arrival), short_since }));
+            // A load brings the digest with it.
+            let waiting = shard.waiting.filter(|waiting| waiting.aim == Aim::Body);
+            let before = waiting.filter(|waiting| waiting.place.0 <= rank);
+            let short_since = waiting.and_then(|waiting| waiting.short_since);
+            let place = (rank, arrival);
+            shard.waiting = before.or(Some(Waiting { place, aim: Aim::Body, short_since }));
         });
         self.room_changed = true;
     }

@@ -44,6 +44,8 @@ pub enum Reason {
     Publish,
     /// Its source changed, or may have.
     Refresh,
+    /// The digest of its snapshot was read.
+    Digest,
     /// Nobody asked for long enough.
     Idle,
     /// Others needed the memory.
@@ -118,11 +120,12 @@ impl Health {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 13] = [
+    pub const ALL: [Reason; 14] = [
         Reason::Load,
         Reason::Promote,
         Reason::Publish,
         Reason::Refresh,
+        Reason::Digest,
         Reason::Idle,
         Reason::Budget,
         Reason::Pressure,
@@ -141,6 +144,7 @@ impl Reason {
             Reason::Promote => "promote",
             Reason::Publish => "publish",
             Reason::Refresh => "refresh",
+            Reason::Digest => "digest",
             Reason::Idle => "idle",
             Reason::Budget => "budget",
             Reason::Pressure => "pressure",
@@ -169,6 +173,7 @@ pub struct Moves<S: 'static> {
 pub const TIER_MOVES: &[Moves<Tier>] = &[
     Moves { from: &[Tier::Cold, Tier::Parked], reasons: &[Reason::Load, Reason::Promote], to: Tier::Warm },
     Moves { from: &[Tier::Cold, Tier::Parked, Tier::Warm], reasons: &[Reason::Preload], to: Tier::Hot },
+    Moves { from: &[Tier::Cold], reasons: &[Reason::Digest], to: Tier::Parked },
     Moves { from: &[Tier::Hot], reasons: &[Reason::Idle, Reason::PinExpired], to: Tier::Warm },
     Moves { from: &[Tier::Warm], reasons: &[Reason::Idle], to: Tier::Parked },
     Moves { from: &[Tier::Hot, Tier::Warm], reasons: &[Reason::Budget, Reason::Pressure], to: Tier::Parked },
@@ -187,7 +192,11 @@ pub const HEALTH_MOVES: &[Moves<Health>] = &[
         reasons: &[Reason::Load, Reason::Promote, Reason::Preload],
         to: Health::Loading,
     },
-    Moves { from: &[Health::Fresh, Health::Failed], reasons: &[Reason::Refresh], to: Health::Rebuilding },
+    Moves {
+        from: &[Health::Loading, Health::Fresh, Health::Failed],
+        reasons: &[Reason::Refresh],
+        to: Health::Rebuilding,
+    },
     Moves {
         from: &[Health::Loading, Health::Rebuilding],
         reasons: &[Reason::Publish, Reason::Recovered],

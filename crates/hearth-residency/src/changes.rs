@@ -48,6 +48,11 @@ impl ChangeSet {
         Self { places: Places::Anywhere, flags: 0, class: ChangeClass::Rebuild, clock }
     }
 
+    /// A set that asks for the source to be compared with the body, everywhere.
+    pub(crate) fn reconcile() -> Self {
+        Self { class: ChangeClass::Reconcile, ..Self::rebuild(0) }
+    }
+
     /// Takes another set in; the order of merging makes no difference.
     pub fn merge(&mut self, other: ChangeSet) {
         self.flags |= other.flags;

@@ -3,8 +3,7 @@
 //! Both enums are closed. A body passes through as a value that the kernel never looks into.
 
 use crate::changes::ChangeSet;
-use crate::policy::Moment;
-use crate::{Health, Reason, Tier};
+use crate::{Health, Reason, Tier, View};
 use hearth_core::human_bytes;
 use std::time::Duration;
 
@@ -33,6 +32,17 @@ pub struct Measured {
     pub peak_bytes: u64,
 }
 
+/// What a snapshot on disk holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// Number of the body in it.
+    pub generation: Generation,
+    /// Most bytes that a load of it holds at one time, the result included.
+    pub working_bytes: u64,
+    /// Heap bytes of the digest in it.
+    pub digest_bytes: u64,
+}
+
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome<B> {
@@ -42,6 +52,15 @@ pub enum Outcome<B> {
         body: B,
         /// What it takes.
         measured: Measured,
+        /// True if it is a snapshot's and was not yet compared with the source.
+        behind: bool,
+    },
+    /// With the digest that [`Job::Digest`] asked for.
+    Digested {
+        /// A body that holds the digest only.
+        body: B,
+        /// Heap bytes of the digest.
+        digest_bytes: u64,
     },
     /// With an error, or a panic, in words.
     Failed(String),
@@ -99,8 +118,10 @@ pub enum Event<B> {
     Add {
         /// The shard.
         shard: ShardId,
-        /// Working set of its first load, bytes, as far as the size of the source tells.
+        /// Working set of its first scan, bytes, as far as the size of the source tells.
         forecast_bytes: u64,
+        /// Its snapshot, if there is one. Generations go on from the one that it holds.
+        stored: Option<Stored>,
     },
     /// Queries read the body or the digest of a shard since this was last said.
     Touched {
@@ -111,6 +132,8 @@ pub enum Event<B> {
     },
     /// A query will need these bodies: load what fits without taking memory from what was used since.
     Hinted(Vec<ShardId>),
+    /// A query would ask the digest of this shard, which is not in memory but in its snapshot.
+    Consulted(ShardId),
     /// A query needs this body now. Until as many [`Event::Settled`] follow, it is kept in memory.
     Claimed(ShardId),
     /// A query that claimed a shard has read it or given up.
@@ -140,6 +163,15 @@ pub enum Event<B> {
         /// How.
         outcome: Outcome<B>,
     },
+    /// A save ended; said exactly once for each [`Effect::Save`].
+    SaveEnded {
+        /// The shard.
+        shard: ShardId,
+        /// Which of its bodies.
+        generation: Generation,
+        /// The snapshot that is on disk now, or what went wrong, in words.
+        result: Result<Stored, String>,
+    },
     /// The last holder of a body that was replaced or given up let go of it.
     Released {
         /// The shard.
@@ -158,6 +190,8 @@ pub enum Event<B> {
         /// What.
         command: Command,
     },
+    /// The process is about to end: what is unsaved is to be saved, and nothing new begins.
+    Stopping,
 }
 
 /// What to make.
@@ -167,6 +201,8 @@ pub enum Job {
     Load,
     /// A newer body than the one in memory.
     Refresh(ChangeSet),
+    /// The digest of the snapshot, and nothing else.
+    Digest,
 }
 
 /// Something is to be done.
@@ -196,6 +232,21 @@ pub enum Effect<B> {
         shard: ShardId,
         /// The body.
         body: B,
+        /// Its number.
+        generation: Generation,
+    },
+    /// Let queries ask this digest from now on; there is no body.
+    ShowDigest {
+        /// The shard.
+        shard: ShardId,
+        /// A body that holds the digest only.
+        body: B,
+    },
+    /// Write the published body of a shard to its snapshot. It is in memory when this effect is come to, and is
+    /// to be kept alive until the save ends.
+    Save {
+        /// The shard.
+        shard: ShardId,
         /// Its number.
         generation: Generation,
     },
@@ -266,18 +317,6 @@ pub enum Step {
     },
 }
 
-/// Whether a shard must stay in memory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Pin {
-    /// It need not.
-    #[default]
-    None,
-    /// Until then.
-    Until(Moment),
-    /// Until it is unpinned.
-    Forever,
-}
-
 /// Why there is no memory.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("needs {} more; {} of the budget of {} are held, {} of them pinned", human_bytes(*.needed_bytes), human_bytes(*.held_bytes), human_bytes(*.budget_bytes), human_bytes(*.pinned_bytes))]
@@ -320,74 +359,4 @@ pub enum Refusal {
     /// It is in memory.
     #[error("in memory ({})", .0.as_str())]
     InMemory(Tier),
-}
-
-/// What there is to say of a shard. The default is that of one that nothing is known of.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct View {
-    /// How much of it is in memory.
-    pub tier: Tier,
-    /// How good its body is.
-    pub health: Health,
-    /// Its last published body.
-    pub generation: Generation,
-    /// Whether it must stay.
-    pub pin: Pin,
-    /// The body's bytes.
-    pub body_bytes: u64,
-    /// The digest's bytes.
-    pub digest_bytes: u64,
-    /// Set aside for an attempt in flight.
-    pub reserved_bytes: u64,
-    /// Its replaced or given-up bodies that queries still hold.
-    pub retained_bytes: u64,
-    /// Most that it held at one time since it came into memory.
-    pub high_water_bytes: u64,
-    /// True if a parked shard's source is known to have changed since.
-    pub behind: bool,
-    /// Failures in a row.
-    pub failures: u32,
-    /// The last one.
-    pub last_failure: Option<Failure>,
-    /// When the next attempt is due.
-    pub retry_at: Option<Moment>,
-    /// When the last body was published.
-    pub last_good: Option<Moment>,
-    /// Queries a minute, decaying.
-    pub rate_per_min: f64,
-    /// Times a query or an operator brought it into memory.
-    pub promotions_total: u64,
-    /// Bodies that were made where none was in memory.
-    pub loads_total: u64,
-    /// Bodies that replaced one in memory.
-    pub rebuilds_total: u64,
-}
-
-/// Sums over all shards.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// The budget.
-    pub budget_bytes: u64,
-    /// Published bodies.
-    pub bodies_bytes: u64,
-    /// Digests.
-    pub digests_bytes: u64,
-    /// Set aside for attempts in flight.
-    pub reserved_bytes: u64,
-    /// Replaced or given-up bodies that queries still hold.
-    pub retained_bytes: u64,
-    /// Measured beyond bodies, digests and retained bodies.
-    pub unaccounted_bytes: u64,
-    /// Everything that counts against the budget.
-    pub held_bytes: u64,
-    /// The most that ever counted.
-    pub high_water_bytes: u64,
-    /// Bodies that cannot be given up.
-    pub pinned_bytes: u64,
-    /// Attempts in flight.
-    pub attempts: usize,
-    /// Attempts that wait for memory or a lane.
-    pub queued: usize,
-    /// The last level.
-    pub pressure: Pressure,
 }

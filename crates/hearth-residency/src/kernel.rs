@@ -1,15 +1,15 @@
 //! The state machine: all shards, what they hold, and what follows from an event.
 //!
 //! One step first does what time has made due, then what the event asks for, then lets waiting
-//! attempts begin where there is room, and last shows every shard that is another than before. Rows
-//! of the tables in `axes` are the only way a tier or health changes.
+//! attempts begin where there is room, and a save where the lane is free, and last shows every shard
+//! that is another than before. Rows of the tables in `axes` are the only way a tier or health changes.
 
 use crate::axes::{Reason, Tier};
-use crate::event::{Effect, Event, Pressure, ShardId, Step, Totals, Transition, View};
+use crate::event::{Effect, Event, Generation, Pressure, ShardId, Step, Stored, Transition};
 use crate::ledger::Ledger;
 use crate::policy::{Moment, Policy, RETAINED_LONG};
 use crate::shard::{Attempt, Place, Shard, Standing};
-use crate::{AttemptId, Pin};
+use crate::{AttemptId, Pin, Totals, View};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a shard stands in the sets that are kept in order.
@@ -19,6 +19,7 @@ struct Keys {
     last_use: Moment,
     held: bool,
     place: Option<Place>,
+    save: Option<Moment>,
 }
 
 /// All lifecycle decisions, over bodies of type `B`.
@@ -47,6 +48,14 @@ pub struct Kernel<B> {
     pub(crate) lanes_used: usize,
     /// Whether waiting attempts may have got room in this step.
     pub(crate) room_changed: bool,
+    /// Shards whose body waits to be saved, longest unsaved first.
+    pub(crate) save_queue: BTreeSet<(Moment, ShardId)>,
+    /// Saves in flight of shards that were forgotten.
+    pub(crate) orphan_saves: BTreeSet<(ShardId, Generation)>,
+    /// Saves in flight.
+    pub(crate) saves_running: usize,
+    /// The process is about to end.
+    pub(crate) stopping: bool,
     pub(crate) effects: Vec<Effect<B>>,
 }
 
@@ -69,6 +78,10 @@ impl<B> Kernel<B> {
             attempts_begun: 0,
             lanes_used: 0,
             room_changed: false,
+            save_queue: BTreeSet::new(),
+            orphan_saves: BTreeSet::new(),
+            saves_running: 0,
+            stopping: false,
             effects: Vec::new(),
         }
     }
@@ -82,6 +95,7 @@ impl<B> Kernel<B> {
         self.run_timers();
         self.take(event);
         self.pump();
+        self.pump_saves();
         self.show();
         std::mem::take(&mut self.effects)
     }
@@ -128,7 +142,7 @@ impl<B> Kernel<B> {
     fn take(&mut self, event: Event<B>) {
         match event {
             Event::Tick => {}
-            Event::Add { shard, forecast_bytes } => self.add(shard, forecast_bytes),
+            Event::Add { shard, forecast_bytes, stored } => self.add(shard, forecast_bytes, stored),
             Event::Touched { shard, queries } => self.touched(shard, queries),
             Event::Hinted(shards) => self.hinted(&shards),
             Event::Claimed(shard) => self.claimed(shard),
@@ -152,14 +166,17 @@ impl<B> Kernel<B> {
                 let result = self.operate(command);
                 self.effects.push(Effect::Reply { ticket, result });
             }
+            Event::Consulted(shard) => self.consulted(shard),
+            Event::SaveEnded { shard, generation, result } => self.save_ended(shard, generation, result),
+            Event::Stopping => self.stopping(),
         }
     }
 
-    fn add(&mut self, id: ShardId, forecast_bytes: u64) {
+    fn add(&mut self, id: ShardId, forecast_bytes: u64, stored: Option<Stored>) {
         if self.shards.contains_key(&id) {
             return;
         }
-        self.shards.insert(id, Shard::new(forecast_bytes, self.now));
+        self.shards.insert(id, Shard::new(forecast_bytes, stored, self.now));
         self.changed.insert(id);
         self.want(id, Reason::Load);
     }
@@ -199,6 +216,9 @@ impl<B> Kernel<B> {
         if let Some(place) = keys.place {
             self.queue.insert((place, id));
         }
+        if let Some(since) = keys.save {
+            self.save_queue.insert((since, id));
+        }
         match (keys.held, keys.tier) {
             (true, _) | (_, Tier::Cold) => false,
             (_, Tier::Parked) => self.with_digest.insert((keys.last_use, id)),
@@ -209,6 +229,9 @@ impl<B> Kernel<B> {
     fn unindex(&mut self, id: ShardId, keys: Keys) {
         if let Some(place) = keys.place {
             self.queue.remove(&(place, id));
+        }
+        if let Some(since) = keys.save {
+            self.save_queue.remove(&(since, id));
         }
         self.with_digest.remove(&(keys.last_use, id));
         self.with_body.remove(&(keys.last_use, id));
@@ -288,6 +311,7 @@ impl<B> Kernel<B> {
         self.refuse_if_waited_out(id);
         self.idle_if_due(id);
         self.retry_if_due(id);
+        self.save_if_due(id);
     }
 
     /// Shows what changed and arms the timers of it.
@@ -332,5 +356,6 @@ fn keys(shard: &Shard) -> Keys {
         last_use: shard.last_use,
         held: shard.is_held(),
         place: shard.waiting.map(|waiting| waiting.place),
+        save: shard.saves.place(),
     }
 }

@@ -3,8 +3,10 @@
 //! Going down is always by one rung, except by an operator's word. A body that is given up is held
 //! until its last reader lets go of it.
 
+use crate::Pin;
 use crate::axes::{Health, Reason, Tier};
-use crate::event::{Effect, Failure, Pin, ShardId};
+use crate::changes::ChangeSet;
+use crate::event::{Effect, Failure, ShardId};
 use crate::kernel::Kernel;
 
 impl<B> Kernel<B> {
@@ -81,6 +83,7 @@ impl<B> Kernel<B> {
         if !shard.tier.has_body() {
             return;
         }
+        self.save_before_leaving(id, reason);
         self.cancel(id);
         self.retain_body(id);
         self.move_tier(id, reason);
@@ -88,7 +91,12 @@ impl<B> Kernel<B> {
         let now = self.now;
         self.change(id, |shard| {
             (shard.idle_since, shard.retry_at, shard.heat) = (now, None, false);
+            shard.saves.clear();
+            // That it was to be compared was the body's affair: the next one that is loaded is as well, and what the
+            // digest refutes is as old as what the body answered.
+            shard.pending = shard.pending.take().filter(|pending| *pending != ChangeSet::reconcile());
         });
+        self.doubt_stored(id);
         self.effects.push(Effect::Park(id));
         self.room_changed = true;
     }
@@ -97,10 +105,12 @@ impl<B> Kernel<B> {
     pub(crate) fn drop_all(&mut self, id: ShardId, reason: Reason) {
         let Some(shard) = self.get(id) else { return };
         let in_memory = shard.tier != Tier::Cold;
+        self.save_before_leaving(id, reason);
         self.cancel(id);
         self.retain_body(id);
         let digest = self.change(id, |shard| {
             (shard.pending, shard.retry_at, shard.heat) = (None, None, false);
+            shard.saves.clear();
             std::mem::take(&mut shard.digest_bytes)
         });
         self.ledger.drop_digest(digest.unwrap_or(0));
@@ -109,6 +119,7 @@ impl<B> Kernel<B> {
             self.effects.push(Effect::Drop(id));
         }
         self.move_health(id, reason);
+        self.doubt_stored(id);
         self.change(id, |shard| shard.high_water = shard.reserved_bytes());
         self.room_changed = true;
     }

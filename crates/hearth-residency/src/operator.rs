@@ -3,11 +3,11 @@
 //! An operator may do what no policy may: take a claimed shard out of memory, end a pin, forget. A pin is
 //! never ended by the way: what is pinned is refused until it is unpinned, or forgotten by force.
 
+use crate::Pin;
 use crate::axes::{Reason, Tier};
 use crate::changes::ChangeSet;
-use crate::event::{Command, Effect, Pin, Refusal, ShardId};
+use crate::event::{Command, Effect, Refusal, ShardId};
 use crate::kernel::Kernel;
-use crate::shard::Standing;
 
 impl<B> Kernel<B> {
     pub(crate) fn operate(&mut self, command: Command) -> Result<(), Refusal> {
@@ -74,7 +74,7 @@ impl<B> Kernel<B> {
     /// Makes a body anew, whatever is known of the source; brings a shard without one into memory.
     fn refresh(&mut self, id: ShardId) {
         let Some(shard) = self.get(id) else { return };
-        let running = shard.attempt.as_ref().is_some_and(|attempt| attempt.standing == Standing::Running);
+        let running = shard.makes_body();
         if shard.tier.has_body() || running {
             self.source_changed(id, ChangeSet::rebuild(0));
             if !running {
@@ -92,8 +92,9 @@ impl<B> Kernel<B> {
         }
         self.change(id, |shard| shard.pin = Pin::None);
         self.drop_all(id, Reason::Forget);
-        if let Some(attempt) = self.remove(id).and_then(|shard| shard.attempt) {
-            self.orphans.insert(attempt.id, attempt);
+        if let Some(shard) = self.remove(id) {
+            self.orphans.extend(shard.attempt.map(|attempt| (attempt.id, attempt)));
+            self.orphan_saves.extend(shard.saves.running.map(|running| (id, running.begun)));
         }
         self.ledger.forget(id);
         self.effects.push(Effect::Forget(id));

@@ -46,6 +46,8 @@ pub struct Policy {
     pub deadline: Duration,
     /// An attempt that waits for memory longer is refused.
     pub admission_wait: Duration,
+    /// Least time between the starts of two saves of a shard that stays in memory; `None` = never save.
+    pub save_interval: Option<Duration>,
 }
 
 impl Default for Policy {
@@ -60,6 +62,7 @@ impl Default for Policy {
             lanes: 4,
             deadline: Duration::from_secs(3600),
             admission_wait: Duration::from_secs(10),
+            save_interval: Some(Duration::from_secs(300)),
         }
     }
 }

@@ -6,11 +6,14 @@
 use crate::changes::ChangeSet;
 use crate::ledger::Reservation;
 use crate::policy::{Moment, Policy, RATE_HALF_LIFE};
-use crate::{AttemptId, ChangeClass, Failure, Generation, Health, Job, Pin, Tier, View};
+use crate::saves::Saves;
+use crate::{AttemptId, ChangeClass, Failure, Generation, Health, Job, Pin, Stored, Tier, View};
 
-/// How urgent it is to make a body, most urgent first.
+/// How urgent an attempt is, most urgent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rank {
+    /// A query waits to ask its digest.
+    Digest,
     /// A query waits for it.
     Claimed,
     /// An operator asked for it.
@@ -58,10 +61,22 @@ pub(crate) enum Standing {
     Overdue,
 }
 
+/// What an attempt is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Aim {
+    /// A body, and the digest with it.
+    Body,
+    /// The digest of the snapshot.
+    Digest,
+}
+
 /// An attempt in flight.
 #[derive(Debug)]
 pub(crate) struct Attempt {
     pub(crate) id: AttemptId,
+    pub(crate) aim: Aim,
+    /// What the snapshot held that it began with, unless it renews a body.
+    pub(crate) snapshot: Option<Generation>,
     pub(crate) reservation: Reservation,
     pub(crate) began: Moment,
     pub(crate) standing: Standing,
@@ -81,6 +96,7 @@ impl Attempt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Waiting {
     pub(crate) place: Place,
+    pub(crate) aim: Aim,
     /// Since when memory is what it waits for.
     pub(crate) short_since: Option<Moment>,
 }
@@ -113,7 +129,7 @@ pub(crate) struct Shard {
     /// Since when it has been let alone in its tier.
     pub(crate) idle_since: Moment,
     pub(crate) rate: Rate,
-    /// Working set of a load: learned, else forecast.
+    /// Working set of a scan: learned, else forecast.
     pub(crate) load_bytes: u64,
     /// Working set at which an attempt was stopped for want of memory.
     pub(crate) suspected_bytes: u64,
@@ -122,16 +138,17 @@ pub(crate) struct Shard {
     pub(crate) promotions_total: u64,
     pub(crate) loads_total: u64,
     pub(crate) rebuilds_total: u64,
+    pub(crate) saves: Saves,
     /// When the kernel looks at it again.
     pub(crate) timer: Option<Moment>,
 }
 
 impl Shard {
-    pub(crate) fn new(forecast_bytes: u64, now: Moment) -> Self {
+    pub(crate) fn new(forecast_bytes: u64, stored: Option<Stored>, now: Moment) -> Self {
         Self {
             tier: Tier::Cold,
             health: Health::Empty,
-            generation: 0,
+            generation: stored.map_or(0, |stored| stored.generation),
             pin: Pin::None,
             heat: false,
             body_bytes: 0,
@@ -155,6 +172,7 @@ impl Shard {
             promotions_total: 0,
             loads_total: 0,
             rebuilds_total: 0,
+            saves: Saves { stored, ..Saves::default() },
             timer: None,
         }
     }
@@ -169,7 +187,15 @@ impl Shard {
     }
 
     /// Bytes that the next attempt is expected to take.
-    pub(crate) fn working_bytes(&self) -> u64 {
+    pub(crate) fn working_bytes(&self, aim: Aim) -> u64 {
+        let stored = self.saves.stored.filter(|_| !self.tier.has_body());
+        match (aim, stored) {
+            (Aim::Digest, stored) => {
+                return stored.map_or(0, |stored| stored.digest_bytes).saturating_add(1 << 20);
+            }
+            (Aim::Body, Some(stored)) => return stored.working_bytes,
+            (Aim::Body, None) => {}
+        }
         let apply = self.pending.as_ref().is_some_and(|changes| changes.class == ChangeClass::Apply);
         if self.tier.has_body() && apply {
             return self.apply_bytes.unwrap_or(self.body_bytes / 16 + (1 << 20));
@@ -178,18 +204,39 @@ impl Shard {
     }
 
     /// What the next attempt is to do.
-    pub(crate) fn job(&self) -> Job {
-        match (&self.pending, self.tier.has_body()) {
-            (_, false) => Job::Load,
-            (Some(changes), true) => Job::Refresh(changes.clone()),
-            (None, true) => {
-                Job::Refresh(ChangeSet { class: ChangeClass::Reconcile, ..ChangeSet::rebuild(0) })
-            }
+    pub(crate) fn job(&self, aim: Aim) -> Job {
+        match (aim, &self.pending) {
+            (Aim::Digest, _) => Job::Digest,
+            (Aim::Body, _) if !self.tier.has_body() => Job::Load,
+            (Aim::Body, Some(changes)) => Job::Refresh(changes.clone()),
+            (Aim::Body, None) => Job::Refresh(ChangeSet::reconcile()),
         }
+    }
+
+    /// True if an attempt that runs will end with a body.
+    pub(crate) fn makes_body(&self) -> bool {
+        let makes = |attempt: &Attempt| (attempt.standing, attempt.aim) == (Standing::Running, Aim::Body);
+        self.attempt.as_ref().is_some_and(makes)
+    }
+
+    /// True if it waits for a body.
+    pub(crate) fn waits_for_body(&self) -> bool {
+        self.waiting.is_some_and(|waiting| waiting.aim == Aim::Body)
+    }
+
+    fn is_digesting(&self) -> bool {
+        let runs = |attempt: &Attempt| attempt.aim == Aim::Digest && attempt.standing == Standing::Running;
+        self.waiting.is_some_and(|waiting| waiting.aim == Aim::Digest)
+            || self.attempt.as_ref().is_some_and(runs)
     }
 
     pub(crate) fn reserved_bytes(&self) -> u64 {
         self.attempt.as_ref().map_or(0, |attempt| attempt.reservation.bytes())
+    }
+
+    /// True if its body is unsaved and no save of it runs.
+    pub(crate) fn may_be_saved(&self) -> bool {
+        self.saves.is_unsaved() && self.saves.running.is_none()
     }
 
     /// When it is to be looked at again, if nothing else happens.
@@ -202,8 +249,11 @@ impl Shard {
         let deadline = in_lane.map(|attempt| attempt.deadline(policy));
         let short = self.waiting.and_then(|waiting| waiting.short_since);
         let refusal = short.map(|since| since.saturating_add(policy.admission_wait));
-        let retry = self.retry_at.filter(|_| self.health == Health::Failed && self.waiting.is_none());
-        [pin, deadline, refusal, retry, self.idle_until(policy)].into_iter().flatten().min()
+        let retry = self.retry_at.filter(|_| self.health == Health::Failed && !self.waits_for_body());
+        [pin, deadline, refusal, retry, self.idle_until(policy), self.saves.due(policy)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// When it falls to the next tier; `None` while it may not.
@@ -241,6 +291,12 @@ impl Shard {
             promotions_total: self.promotions_total,
             loads_total: self.loads_total,
             rebuilds_total: self.rebuilds_total,
+            stored: self.saves.stored,
+            unsaved: self.saves.is_unsaved(),
+            saving: self.saves.running.is_some(),
+            digesting: self.is_digesting(),
+            save_failures: self.saves.failures,
+            last_save_failure: self.saves.last_failure.clone(),
         }
     }
 }
@@ -300,14 +356,16 @@ mod tests {
 
     #[test]
     fn what_is_to_be_done_follows_from_what_is_there() {
-        let mut shard = Shard::new(500, Moment::ZERO);
+        let mut shard = Shard::new(500, None, Moment::ZERO);
         shard.pending = Some(ChangeSet { class: ChangeClass::Apply, ..ChangeSet::rebuild(3) });
-        assert_eq!((shard.job(), shard.working_bytes()), (Job::Load, 500));
+        assert_eq!((shard.job(Aim::Body), shard.working_bytes(Aim::Body)), (Job::Load, 500));
         (shard.tier, shard.body_bytes) = (Tier::Warm, 160);
-        assert_eq!(shard.working_bytes(), 10 + (1 << 20));
-        assert!(matches!(shard.job(), Job::Refresh(changes) if changes.clock == 3));
+        assert_eq!(shard.working_bytes(Aim::Body), 10 + (1 << 20));
+        assert!(matches!(shard.job(Aim::Body), Job::Refresh(changes) if changes.clock == 3));
         shard.pending = None;
-        assert!(matches!(shard.job(), Job::Refresh(changes) if changes.class == ChangeClass::Reconcile));
-        assert_eq!(shard.working_bytes(), 500);
+        assert!(
+            matches!(shard.job(Aim::Body), Job::Refresh(changes) if changes.class == ChangeClass::Reconcile)
+        );
+        assert_eq!(shard.working_bytes(Aim::Body), 500);
     }
 }

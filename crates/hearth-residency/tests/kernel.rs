@@ -498,8 +498,9 @@ fn time_of_a_step_with_a_thousand_shards() {
     const SHARDS: usize = 1000;
     let id = |number: usize| ShardId((number * 7919 % SHARDS) as u64);
     let mut desk = Desk::new(Policy { budget_bytes: 700 * MIB, lanes: 8, ..policy() });
-    let mut events: Vec<Event<_>> =
-        (0..SHARDS).map(|number| Event::Add { shard: id(number), forecast_bytes: MIB }).collect();
+    let mut events: Vec<Event<_>> = (0..SHARDS)
+        .map(|number| Event::Add { shard: id(number), forecast_bytes: MIB, stored: None })
+        .collect();
     let (mut steps, mut spent, mut slowest, mut number) = (0u32, Duration::ZERO, Duration::ZERO, 0);
     while steps < 500_000 {
         let event = events.pop().unwrap_or_else(|| {
@@ -519,7 +520,7 @@ fn time_of_a_step_with_a_thousand_shards() {
         (steps, spent, slowest) = (steps + 1, spent + took, slowest.max(took));
         for (shard, attempt) in starts(&effects).into_iter().chain(cancels(&effects)) {
             let measured = Measured { body_bytes: MIB, digest_bytes: MIB / 64, peak_bytes: MIB };
-            let outcome = Outcome::Built { body: "body", measured };
+            let outcome = Outcome::Built { body: "body", measured, behind: false };
             events.push(Event::Ended { shard, attempt, outcome });
         }
         for effect in &effects {

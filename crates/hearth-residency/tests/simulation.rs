@@ -15,6 +15,8 @@ mod random;
 mod rules;
 #[path = "simulation/run.rs"]
 mod run;
+#[path = "simulation/saving.rs"]
+mod saving;
 #[path = "simulation/script.rs"]
 mod script;
 #[path = "simulation/twin.rs"]
@@ -24,6 +26,7 @@ mod world;
 
 use books::Seen;
 use hearth_residency::{HEALTH_MOVES, Health, Policy, Reason, TIER_MOVES};
+use saving::TALES;
 use script::{Mix, SLOTS, Weights};
 use std::time::Duration;
 
@@ -40,6 +43,8 @@ const USUAL: Weights = Weights {
     hint: 4,
     claim: 8,
     settle: 9,
+    consult: 4,
+    end_save: 6,
     change: 10,
     grow: 4,
     end: 16,
@@ -79,30 +84,41 @@ fn a_third_fits() -> Mix {
         hanging: 1,
         odd: 5,
         jumps: 2,
+        restarts: 5,
     }
 }
 
 fn everything_fails() -> Mix {
-    let policy = Policy { lanes: 2, ..policy() };
+    let policy = Policy { lanes: 2, save_interval: Some(Duration::from_secs(10)), ..policy() };
     let weights = Weights { end_hung: 3, grow: 8, ..USUAL };
-    Mix { slots: 12, policy, fitting: 4, weights, failing: 50, hanging: 10, odd: 15, jumps: 1 }
+    Mix { slots: 12, policy, fitting: 4, weights, failing: 50, hanging: 10, odd: 15, jumps: 1, restarts: 10 }
 }
 
 fn nobody_waits() -> Mix {
     let weights = Weights { claim: 0, settle: 0, operate: 0, hint: 12, touch: 30, change: 20, ..USUAL };
-    let policy = Policy { lanes: 1, low_mark_percent: 70, ..policy() };
-    Mix { slots: 20, policy, fitting: 7, weights, failing: 2, hanging: 0, odd: 0, jumps: 1 }
+    let policy = Policy { lanes: 1, low_mark_percent: 70, save_interval: None, ..policy() };
+    Mix { slots: 20, policy, fitting: 7, weights, failing: 2, hanging: 0, odd: 0, jumps: 1, restarts: 2 }
 }
 
 fn operators_and_pressure() -> Mix {
     let weights = Weights { operate: 40, press: 12, ..USUAL };
-    Mix { slots: 25, policy: policy(), fitting: 10, weights, failing: 10, hanging: 3, odd: 5, jumps: 4 }
+    Mix {
+        slots: 25,
+        policy: policy(),
+        fitting: 10,
+        weights,
+        failing: 10,
+        hanging: 3,
+        odd: 5,
+        jumps: 4,
+        restarts: 5,
+    }
 }
 
 fn two_shards() -> Mix {
     let weights = Weights { end_hung: 6, operate: 12, add: 6, ..USUAL };
-    let policy = Policy { lanes: 1, ..policy() };
-    Mix { slots: 2, policy, fitting: 2, weights, failing: 40, hanging: 20, odd: 10, jumps: 5 }
+    let policy = Policy { lanes: 1, save_interval: Some(Duration::from_secs(60)), ..policy() };
+    Mix { slots: 2, policy, fitting: 2, weights, failing: 40, hanging: 20, odd: 10, jumps: 5, restarts: 20 }
 }
 
 #[test]
@@ -132,17 +148,19 @@ fn rules_hold_for_two_shards_to_which_everything_happens() {
 
 /// The workloads reach what they are to judge.
 #[test]
-fn every_move_of_the_tables_happens() {
+fn every_move_of_the_tables_and_all_that_snapshots_are_for_happens() {
     let mut seen = Seen::default();
     for mix in [a_third_fits(), everything_fails(), operators_and_pressure(), two_shards()] {
         for seed in 0..40 {
             let more = run::judge(&mix, seed, LENGTH).books.seen;
             seen.tiers.iter_mut().zip(more.tiers).for_each(|(seen, more)| *seen |= more);
             seen.healths.iter_mut().zip(more.healths).for_each(|(seen, more)| *seen |= more);
+            seen.tales.extend(more.tales);
         }
     }
     let happened = |bits: u16, reason: Reason| bits & (1 << (reason as u16)) != 0;
-    let mut missing = Vec::new();
+    let mut missing: Vec<String> =
+        TALES.iter().filter(|tale| !seen.tales.contains(*tale)).map(ToString::to_string).collect();
     for row in TIER_MOVES {
         for (from, reason) in
             row.from.iter().flat_map(|from| row.reasons.iter().map(move |reason| (*from, *reason)))

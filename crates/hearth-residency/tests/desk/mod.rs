@@ -13,9 +13,9 @@ pub(crate) const A: ShardId = ShardId(1);
 pub(crate) const B: ShardId = ShardId(2);
 pub(crate) const C: ShardId = ShardId(3);
 
-/// A budget of 1000 MiB, four lanes, times as they are by default.
+/// A budget of 1000 MiB, four lanes, times as they are by default, no snapshots.
 pub(crate) fn policy() -> Policy {
-    Policy { budget_bytes: 1000 * MIB, ..Policy::default() }
+    Policy { budget_bytes: 1000 * MIB, save_interval: None, ..Policy::default() }
 }
 
 pub(crate) struct Desk {
@@ -42,14 +42,18 @@ impl Desk {
 
     /// Adds a shard whose load is expected to take so much.
     pub(crate) fn add(&mut self, shard: ShardId, mib: u64) -> Effects {
-        self.send(Event::Add { shard, forecast_bytes: mib * MIB })
+        self.send(Event::Add { shard, forecast_bytes: mib * MIB, stored: None })
     }
 
     /// Ends an attempt with a body of this size.
     pub(crate) fn build(&mut self, (shard, attempt): (ShardId, AttemptId), mib: u64) -> Effects {
         let bytes = mib * MIB;
         let measured = Measured { body_bytes: bytes, digest_bytes: MIB / 4, peak_bytes: bytes };
-        self.send(Event::Ended { shard, attempt, outcome: Outcome::Built { body: "body", measured } })
+        self.send(Event::Ended {
+            shard,
+            attempt,
+            outcome: Outcome::Built { body: "body", measured, behind: false },
+        })
     }
 
     pub(crate) fn fail(&mut self, (shard, attempt): (ShardId, AttemptId)) -> Effects {

@@ -6,11 +6,12 @@
 //! error that begins with the name of a rule.
 
 use crate::script::Mix;
-use crate::twin::{Body, Flight, Kept, LEAVING, Sizes, Twin, Urgency};
+use crate::twin::{Body, Flight, Kept, LEAVING, Saving, Sizes, Twin, Urgency};
 use hearth_residency::{
     AttemptId, ChangeClass, ChangeSet, Command, Effect, Event, Generation, Health, Kernel, Measured, Moment,
-    Outcome, Pin, Policy, Pressure, Reason, Refusal, ShardId, Ticket, Tier, Transition,
+    Outcome, Pin, Policy, Pressure, Reason, Refusal, ShardId, Stored, Ticket, Tier, Transition,
 };
+use std::collections::BTreeSet;
 
 /// Bytes of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,11 +34,12 @@ impl Sums {
     }
 }
 
-/// The moves that happened: for each state, a bit for each reason.
-#[derive(Clone, Copy, Debug, Default)]
+/// What happened. Of the moves: for each state, a bit for each reason.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) tiers: [u16; 4],
     pub(crate) healths: [u16; 5],
+    pub(crate) tales: BTreeSet<&'static str>,
 }
 
 pub(crate) struct Books {
@@ -51,6 +53,9 @@ pub(crate) struct Books {
     /// Attempts in flight, oldest first; those of forgotten shards too.
     pub(crate) flights: Vec<Flight>,
     pub(crate) kept: Vec<Kept>,
+    /// Saves in flight, those of forgotten shards too.
+    pub(crate) saves: Vec<Saving>,
+    pub(crate) stopping: bool,
     pub(crate) sums: Sums,
     pub(crate) high_water: u64,
     pub(crate) pressure: Pressure,
@@ -65,12 +70,14 @@ pub(crate) struct Books {
 pub(crate) enum Kind {
     Other,
     Claimed,
+    Consulted,
     Changed,
     Operator,
     Hibernate,
     HibernateAll,
     Memory,
     Pressure(Pressure),
+    Stopping,
 }
 
 /// A body that came with this step's event and is not placed yet.
@@ -79,6 +86,7 @@ pub(crate) struct Arrived {
     pub(crate) flight: Flight,
     pub(crate) body: Body,
     pub(crate) measured: Measured,
+    pub(crate) behind: bool,
 }
 
 /// What is to be known of a step when its effects are there.
@@ -91,6 +99,15 @@ pub(crate) struct Step {
     pub(crate) rejected: bool,
     /// A running attempt said that it failed.
     pub(crate) failed: bool,
+    /// The shard whose save ended while its body is a newer one.
+    pub(crate) save_ended: Option<ShardId>,
+    /// The shard whose attempt for a digest ended, unless it waits for a body as well.
+    pub(crate) digest_ended: Option<ShardId>,
+    /// The last shard whose load was given up for want of memory that nobody waits for.
+    pub(crate) withdrawn: Option<ShardId>,
+    /// A digest that was read fits beside all that is held.
+    pub(crate) digest_fits: bool,
+    pub(crate) tales: Vec<&'static str>,
     pub(crate) grew: Option<(AttemptId, u64)>,
     pub(crate) held_before: u64,
     /// More than the budget was measured, also less what leaves.
@@ -126,6 +143,8 @@ impl Books {
             twins: (0..mix.slots).map(|_| None).collect(),
             flights: Vec::new(),
             kept: Vec::new(),
+            saves: Vec::new(),
+            stopping: false,
             sums: Sums::default(),
             high_water: 0,
             pressure: Pressure::None,
@@ -150,8 +169,24 @@ impl Books {
         self.flights.iter().find(|flight| flight.shard == shard)
     }
 
+    /// An attempt runs that will end with a body.
+    pub(crate) fn is_making(&self, shard: ShardId) -> bool {
+        self.flight(shard).is_some_and(|flight| flight.running && !flight.digest)
+    }
+
+    /// An attempt runs, whatever for.
     pub(crate) fn is_running(&self, shard: ShardId) -> bool {
         self.flight(shard).is_some_and(|flight| flight.running)
+    }
+
+    /// How things are where a process has just begun: what was seen and the time remain.
+    pub(crate) fn restart(&mut self) {
+        self.twins.iter_mut().for_each(|twin| *twin = None);
+        self.flights.clear();
+        self.kept.clear();
+        self.saves.clear();
+        (self.sums, self.high_water, self.stopping) = (Sums::default(), 0, false);
+        (self.pressure, self.last_attempt) = (Pressure::None, AttemptId(0));
     }
 
     /// One of the attempts in flight that are such.
@@ -175,8 +210,9 @@ impl Books {
     pub(crate) fn has_due(&self, event: &Event<Body>, at: Moment) -> bool {
         let now = self.now.max(at);
         // When a wait for memory ends is not in the books.
+        let waits = |twin: &Twin| twin.wants_body() && !self.is_making(twin.id);
         let due =
-            |twin: &Twin| twin.wake.min(twin.rest) <= now || (twin.wants_body() && !self.is_running(twin.id));
+            |twin: &Twin| twin.wake.min(twin.rest) <= now || waits(twin) || twin.digest_wanted.is_some();
         if matches!(event, Event::Released { .. }) && self.kept.iter().any(|kept| kept.is_due(now)) {
             return true;
         }
@@ -196,6 +232,11 @@ impl Books {
             arrived: None,
             rejected: false,
             failed: false,
+            save_ended: None,
+            digest_ended: None,
+            withdrawn: None,
+            digest_fits: false,
+            tales: Vec::new(),
             grew: None,
             held_before: self.sums.held(),
             over: false,
@@ -249,7 +290,7 @@ impl Books {
         let now = self.now;
         match event {
             Event::Tick => {}
-            Event::Add { shard, forecast_bytes } => self.add(*shard, *forecast_bytes),
+            Event::Add { shard, forecast_bytes, stored } => self.add(*shard, *forecast_bytes, *stored),
             Event::Touched { shard, queries } => {
                 if let Some(twin) = self.twin_mut(*shard) {
                     twin.count(*queries, now);
@@ -257,9 +298,15 @@ impl Books {
                 }
             }
             Event::Hinted(shards) => shards.iter().for_each(|shard| self.hint(*shard)),
+            Event::Consulted(shard) => self.consult(*shard, step),
+            Event::SaveEnded { shard, generation, result } => {
+                self.end_save(*shard, *generation, result, step);
+            }
+            Event::Stopping if self.stopping => {}
+            Event::Stopping => (step.kind, self.stopping) = (Kind::Stopping, true),
             Event::Claimed(shard) => {
                 step.kind = Kind::Claimed;
-                let running = self.is_running(*shard);
+                let running = self.is_making(*shard);
                 if let Some(twin) = self.twin_mut(*shard) {
                     (twin.claims, twin.sent_away) = (twin.claims + 1, false);
                     (twin.last_use, twin.idle_since) = (now, now);
@@ -298,16 +345,16 @@ impl Books {
         }
     }
 
-    fn add(&mut self, shard: ShardId, forecast_bytes: u64) {
+    fn add(&mut self, shard: ShardId, forecast_bytes: u64, stored: Option<Stored>) {
         let at = slot(shard);
         if self.twins[at].is_none() {
-            self.twins[at] = Some(Twin::new(shard, forecast_bytes, self.now));
+            self.twins[at] = Some(Twin::new(shard, forecast_bytes, stored, self.now));
             self.dirty.push(at);
         }
     }
 
     fn hint(&mut self, shard: ShardId) {
-        let (now, running) = (self.now, self.is_running(shard));
+        let (now, running) = (self.now, self.is_making(shard));
         let Some(twin) = self.twin_mut(shard) else { return };
         if twin.body.is_some() || twin.health == Health::Failed {
             return;
@@ -320,9 +367,9 @@ impl Books {
 
     /// Nothing in memory claims to know the source of a cold shard that is not loading.
     fn change(&mut self, shard: ShardId, changes: ChangeSet) {
-        let in_flight = self.flight(shard).is_some();
+        let running = self.is_running(shard);
         let Some(twin) = self.twin_mut(shard) else { return };
-        if twin.tier != Tier::Cold || in_flight || twin.wants_body() {
+        if twin.tier != Tier::Cold || running || twin.wants_body() {
             twin.merge_open(changes);
         }
     }
@@ -331,10 +378,13 @@ impl Books {
         let known = self.twin(shard).is_some();
         let Some(flight) = self.flights.iter_mut().find(|flight| flight.id == attempt) else { return };
         flight.actual = flight.actual.max(needed);
-        if known && flight.running && needed > flight.reserved {
+        let (grows, digest, snapshot) =
+            (known && flight.running && needed > flight.reserved, flight.digest, flight.snapshot);
+        if grows {
             step.grew = Some((attempt, needed));
         }
-        self.twin_mut(shard);
+        let Some(twin) = self.twin_mut(shard).filter(|_| grows && !digest) else { return };
+        twin.distrust(snapshot);
     }
 
     fn end(&mut self, shard: ShardId, attempt: AttemptId, outcome: &Outcome<Body>, step: &mut Step) {
@@ -345,16 +395,42 @@ impl Books {
         if !flight.running {
             return;
         }
+        if flight.digest {
+            if twin.wants_body() {
+                step.tales.push("a load that waited for a digest");
+            }
+            step.digest_ended = (!twin.wants_body()).then_some(shard);
+        }
         match outcome {
-            Outcome::Built { body, measured } => {
+            Outcome::Built { body, measured, behind } => {
                 let applied = flight.covers.as_ref().is_some_and(|covers| covers.class == ChangeClass::Apply);
                 let in_all = measured.body_bytes + measured.digest_bytes;
-                if twin.body.is_none() || !applied {
-                    twin.load_bytes = measured.peak_bytes.max(in_all);
+                let took = measured.peak_bytes.max(in_all);
+                if *behind {
+                    twin.trust(flight.snapshot, took, measured.digest_bytes);
+                } else {
+                    if flight.snapshot.is_some() {
+                        step.tales.push("a load that did not use the snapshot");
+                    }
+                    twin.distrust(flight.snapshot);
+                    if twin.body.is_none() || !applied {
+                        twin.load_bytes = took;
+                    }
                 }
                 self.sums.unaccounted = self.sums.unaccounted.saturating_sub(in_all);
-                step.arrived = Some(Arrived { flight, body: *body, measured: *measured });
+                step.arrived = Some(Arrived { flight, body: *body, measured: *measured, behind: *behind });
             }
+            Outcome::Digested { body, digest_bytes } => {
+                let measured = Measured { digest_bytes: *digest_bytes, ..Measured::default() };
+                self.sums.unaccounted = self.sums.unaccounted.saturating_sub(*digest_bytes);
+                step.digest_fits = self.sums.held() + digest_bytes <= self.policy.budget_bytes;
+                step.arrived = Some(Arrived { flight, body: *body, measured, behind: true });
+            }
+            Outcome::Failed(_) if flight.digest => {
+                step.tales.push("a digest that failed");
+                twin.distrust(flight.snapshot);
+            }
+            Outcome::Cancelled if flight.digest => {}
             Outcome::Failed(_) | Outcome::Cancelled => {
                 step.failed = true;
                 if let Some(covers) = flight.covers.take() {
@@ -396,19 +472,19 @@ impl Books {
                 if twin.is_pinned() {
                     return Err(Refusal::Pinned);
                 }
-                (twin.sent_away, twin.heat) = (true, false);
+                (twin.sent_away, twin.heat, twin.digest_wanted) = (true, false, None);
                 Ok(())
             }
             Command::HibernateAll => {
                 let twins = self.twins.iter_mut().flatten();
-                twins
-                    .filter(|twin| !twin.is_pinned())
-                    .for_each(|twin| (twin.sent_away, twin.heat) = (true, false));
+                twins.filter(|twin| !twin.is_pinned()).for_each(|twin| {
+                    (twin.sent_away, twin.heat, twin.digest_wanted) = (true, false, None);
+                });
                 self.dirty.extend(0..self.twins.len());
                 Ok(())
             }
             Command::Refresh(shard) => {
-                let running = self.is_running(shard);
+                let running = self.is_making(shard);
                 let twin = self.twin_mut(shard).ok_or(Refusal::Unknown)?;
                 if twin.body.is_some() || running {
                     twin.merge_open(ChangeSet::rebuild(0));
@@ -427,13 +503,13 @@ impl Books {
 
     /// What runs serves who comes later, as urgently.
     fn hasten(&mut self, shard: ShardId, urgency: Urgency) {
-        if let Some(flight) = self.flights.iter_mut().find(|flight| flight.shard == shard) {
+        if let Some(flight) = self.flights.iter_mut().find(|flight| flight.shard == shard && !flight.digest) {
             flight.urgency = flight.urgency.min(urgency);
         }
     }
 
     fn heat(&mut self, shard: ShardId, pin: Pin) -> Result<(), Refusal> {
-        let (now, running) = (self.now, self.is_running(shard));
+        let (now, running) = (self.now, self.is_making(shard));
         let twin = self.twin_mut(shard).ok_or(Refusal::Unknown)?;
         twin.pin = match (twin.pin, pin) {
             (Pin::Forever, _) | (_, Pin::Forever) => Pin::Forever,
@@ -456,19 +532,21 @@ impl Books {
     ) -> Result<(), String> {
         let manners = self.manners(&step, effects);
         self.settle_growth(&mut step, effects);
-        for effect in effects {
-            self.apply(kernel, &mut step, effect)?;
+        for (at, effect) in effects.iter().enumerate() {
+            self.apply(kernel, &mut step, effect, &effects[at + 1..])?;
         }
+        self.reject_digest(&mut step)?;
         self.judge(kernel, &step, effects, manners)?;
+        self.seen.tales.extend(step.tales);
         self.close(kernel)
     }
 
-    /// Growth is granted unless the attempt is stopped for it, which counts as a failure.
+    /// Growth is granted unless the attempt is stopped for it, which counts as a failure where it makes a body.
     fn settle_growth(&mut self, step: &mut Step, effects: &[Effect<Body>]) {
         let Some((attempt, needed)) = step.grew.take() else { return };
         let Some(flight) = self.flights.iter_mut().find(|flight| flight.id == attempt) else { return };
-        let shard = flight.shard;
-        if !effects.iter().any(|effect| fails(effect, shard)) {
+        let (shard, digest) = (flight.shard, flight.digest);
+        if !effects.iter().any(|effect| if digest { stops(effect, attempt) } else { fails(effect, shard) }) {
             self.sums.reserved += needed - flight.reserved;
             flight.reserved = needed;
         }
@@ -482,6 +560,7 @@ impl Books {
         for slot in &dirty {
             let Some(twin) = &self.twins[*slot] else { continue };
             let flight = self.flight(twin.id);
+            let reads = flight.is_some_and(|flight| flight.running && flight.digest);
             let wake = twin.wakes_at(&self.policy, flight, self.now);
             let rest = twin.stays_until(&self.policy).filter(|_| !twin.is_held()).unwrap_or(Moment::MAX);
             self.consistent(kernel, twin, flight)?;
@@ -489,8 +568,10 @@ impl Books {
                 (twin.wake, twin.rest) = (wake, rest);
                 twin.urgency = twin.urgency.filter(|_| twin.wants_body());
                 // What has left memory has no changes to catch up with.
-                twin.open =
-                    twin.open.take().filter(|_| (twin.tier, twin.health) != (Tier::Cold, Health::Empty));
+                let gone = (twin.tier, twin.health) == (Tier::Cold, Health::Empty) && !reads;
+                twin.open = twin.open.take().filter(|_| !gone);
+                let may = twin.tier == Tier::Cold && !twin.wants_body() && twin.newest().is_some();
+                twin.digest_wanted = twin.digest_wanted.filter(|_| may && !reads);
             }
         }
         dirty.clear();
@@ -504,6 +585,11 @@ fn fails(effect: &Effect<Body>, failed: ShardId) -> bool {
     matches!(effect, Effect::Transition(Transition { shard, reason: Reason::Failed, .. }) if *shard == failed)
 }
 
+/// True if the effect stops the attempt.
+fn stops(effect: &Effect<Body>, stopped: AttemptId) -> bool {
+    matches!(effect, Effect::Cancel { attempt, .. } if *attempt == stopped)
+}
+
 /// Where a shard is kept.
 pub(crate) fn slot(id: ShardId) -> usize {
     usize::try_from(id.0 % 64).expect("a slot")
@@ -515,6 +601,8 @@ fn target(event: &Event<Body>) -> Option<ShardId> {
         Event::Add { shard, .. }
         | Event::Touched { shard, .. }
         | Event::Claimed(shard)
+        | Event::Consulted(shard)
+        | Event::SaveEnded { shard, .. }
         | Event::Settled(shard)
         | Event::Changed { shard, .. }
         | Event::Grew { shard, .. }
@@ -528,6 +616,6 @@ fn target(event: &Event<Body>) -> Option<ShardId> {
             | Command::Refresh(shard) => Some(*shard),
             Command::HibernateAll => None,
         },
-        Event::Tick | Event::Hinted(_) | Event::MemoryHeld(_) | Event::Pressure(_) => None,
+        Event::Tick | Event::Hinted(_) | Event::MemoryHeld(_) | Event::Pressure(_) | Event::Stopping => None,
     }
 }

@@ -30,6 +30,7 @@ impl Books {
         kernel: &Kernel<Body>,
         step: &mut Step,
         effect: &Effect<Body>,
+        later: &[Effect<Body>],
     ) -> Result<(), String> {
         if let Some(shard) = subject(effect) {
             rule!(self.twin(shard).is_some(), "nothing for the forgotten", "{effect:?}");
@@ -43,10 +44,12 @@ impl Books {
             Effect::Start { shard, attempt, job, reserved_bytes } => {
                 self.start(step, *shard, *attempt, job, *reserved_bytes)
             }
-            Effect::Cancel { shard, attempt } => self.cancel(*shard, *attempt),
+            Effect::Cancel { shard, attempt } => self.cancel(step, *shard, *attempt),
             Effect::Publish { shard, body, generation } => self.publish(step, *shard, *body, *generation),
-            Effect::Park(shard) => self.park(*shard),
-            Effect::Drop(shard) => self.drop_all(*shard),
+            Effect::ShowDigest { shard, body } => self.show_digest(step, *shard, *body),
+            Effect::Save { shard, generation } => self.begin_save(step, later, *shard, *generation),
+            Effect::Park(shard) => self.park(step, *shard),
+            Effect::Drop(shard) => self.drop_all(step, *shard),
             Effect::Forget(shard) => self.forget(step, *shard),
             Effect::Show { shard, view } => self.show(kernel, step, *shard, view),
             Effect::Transition(transition) => self.transition(step, transition),
@@ -69,25 +72,55 @@ impl Books {
     ) -> Result<(), String> {
         rule!(id > self.last_attempt, "attempts have numbers of their own", "{id:?} again");
         rule!(self.flight(shard).is_none(), "one attempt in flight", "{id:?} of {shard:?} is a second one");
+        rule!(!self.stopping, "nothing begins while the process stops", "{id:?} of {shard:?}");
         let hung = Sizes::hangs(id, self.hanging);
         let Some(twin) = self.twin_mut(shard) else { return Ok(()) };
-        rule!(twin.wants_body(), "attempts are wanted", "{id:?} of {shard:?}, which is {:?}", twin.health);
+        let digest = *job == Job::Digest;
+        let asked = if digest { &mut twin.digest_wanted } else { &mut twin.urgency };
+        let asked = asked.take();
+        let wanted = twin.wants_body() != digest && (asked.is_some() || !digest);
+        rule!(wanted, "attempts are wanted", "{id:?} of {shard:?}, which is {:?}", twin.health);
         let reconcile = ChangeSet { class: ChangeClass::Reconcile, ..ChangeSet::rebuild(0) };
         let expected = match (&twin.open, twin.body) {
+            _ if digest => Job::Digest,
             (_, None) => Job::Load,
             (Some(open), _) => Job::Refresh(open.clone()),
             (None, _) => Job::Refresh(reconcile),
         };
         rule!(*job == expected, "changes are coalesced", "{id:?} does {job:?}, expected {expected:?}");
         let applies = matches!(job, Job::Refresh(changes) if changes.class == ChangeClass::Apply);
-        let needed = if applies { 0 } else { twin.load_bytes };
-        rule!(reserved >= needed, "what was learned is reserved", "{reserved} of {needed} for {id:?}");
-        let claimed = twin.claims > 0 || twin.urgency == Some(Urgency::Claimed);
-        let urgency = twin.urgency.take().unwrap_or(Urgency::Background);
-        let covers = twin.open.take();
+        let needed = if applies { 0 } else { twin.working_bytes(digest) };
+        let exact = twin.body.is_some() || (twin.stored.is_none() && !digest) || reserved == needed;
+        rule!(
+            reserved >= needed && exact,
+            "what was learned is reserved",
+            "{reserved} of {needed} for {id:?}"
+        );
+        let claimed = twin.claims > 0 || asked == Some(Urgency::Claimed);
+        let urgency = asked.unwrap_or(Urgency::Background);
+        let covers = if digest { None } else { twin.open.take() };
+        let snapshot = twin.newest().filter(|_| twin.body.is_none());
+        if twin.saving.is_some() && snapshot.is_some() {
+            step.tales.push("a load of what is being saved");
+        }
+        if digest && urgency > Urgency::Claimed {
+            step.tales.push("a digest in place of a load");
+        }
         let actual = Sizes::actual(id, reserved);
         let (began, running) = (self.now, true);
-        self.flights.push(Flight { id, shard, reserved, began, running, actual, hung, covers, urgency });
+        self.flights.push(Flight {
+            id,
+            shard,
+            reserved,
+            began,
+            running,
+            actual,
+            hung,
+            covers,
+            urgency,
+            digest,
+            snapshot,
+        });
         (self.last_attempt, step.started) = (id, step.started + 1);
         self.sums.reserved += reserved;
         let (held, budget) = (self.sums.held(), self.policy.budget_bytes);
@@ -99,15 +132,25 @@ impl Books {
         Ok(())
     }
 
-    fn cancel(&mut self, shard: ShardId, id: AttemptId) -> Result<(), String> {
+    fn cancel(&mut self, step: &Step, shard: ShardId, id: AttemptId) -> Result<(), String> {
+        let (now, policy) = (self.now, &self.policy);
+        let known = |flight: &&Flight| self.twin(flight.shard).is_some();
+        let alone = self.flights.iter().filter(known).count() == 1;
         let flight = self.flights.iter_mut().find(|flight| flight.id == id && flight.shard == shard);
         let Some(flight) = flight.filter(|flight| flight.running) else {
             return Err(format!("cancelled once: {id:?} of {shard:?} does not run"));
         };
         flight.running = false;
-        let covers = flight.covers.take();
-        if let (Some(twin), Some(covers)) = (self.twin_mut(shard), covers) {
-            twin.merge_open(covers);
+        let (covers, snapshot) = (flight.covers.take(), flight.snapshot);
+        // A snapshot that cannot be read in time, or that takes all memory, is of no use.
+        let useless = match flight.digest {
+            true => flight.is_overdue(policy, now),
+            false => alone && step.kind == Kind::Memory,
+        };
+        let Some(twin) = self.twin_mut(shard) else { return Ok(()) };
+        covers.into_iter().for_each(|covers| twin.merge_open(covers));
+        if useless {
+            twin.distrust(snapshot);
         }
         Ok(())
     }
@@ -119,9 +162,10 @@ impl Books {
         body: Body,
         generation: Generation,
     ) -> Result<(), String> {
-        let Some(Arrived { flight, measured, .. }) =
-            step.arrived.take().filter(|arrived| arrived.flight.shard == shard && arrived.body == body)
-        else {
+        let is = |arrived: &Arrived| {
+            arrived.flight.shard == shard && arrived.body == body && !arrived.flight.digest
+        };
+        let Some(Arrived { flight, measured, behind, .. }) = step.arrived.take().filter(is) else {
             return Err(format!("only what a running attempt made is published: {body} of {shard:?}"));
         };
         rule!(flight.running, "cancelled attempts never publish", "{:?} of {shard:?}", flight.id);
@@ -135,7 +179,8 @@ impl Books {
             "{generation} after {}",
             twin.generation
         );
-        (twin.sent_away, twin.heat) = (false, false);
+        (twin.sent_away, twin.heat, twin.behind) = (false, false, behind);
+        twin.unsaved_since.get_or_insert(now);
         if loads {
             (twin.loads, twin.idle_since) = (twin.loads + 1, now);
         } else {
@@ -152,6 +197,9 @@ impl Books {
             "room for what is published",
             "{held} held, of which {leaving} leave"
         );
+        if behind {
+            self.is_behind(step, flight);
+        }
         Ok(())
     }
 
@@ -168,18 +216,22 @@ impl Books {
         self.sums.retained += bytes;
     }
 
-    fn park(&mut self, shard: ShardId) -> Result<(), String> {
+    fn park(&mut self, step: &mut Step, shard: ShardId) -> Result<(), String> {
         rule!(self.twin(shard).is_some_and(|twin| twin.body.is_some()), "parks bodies", "{shard:?} has none");
+        self.leave_unsaved(step, shard)?;
         self.keep_body(shard);
         let now = self.now;
         if let Some(twin) = self.twin_mut(shard) {
             (twin.idle_since, twin.retry_at, twin.heat) = (now, None, false);
+            let compare = ChangeSet { class: ChangeClass::Reconcile, ..ChangeSet::rebuild(0) };
+            twin.open = twin.open.take().filter(|open| *open != compare);
         }
         Ok(())
     }
 
-    fn drop_all(&mut self, shard: ShardId) -> Result<(), String> {
+    fn drop_all(&mut self, step: &mut Step, shard: ShardId) -> Result<(), String> {
         rule!(self.twin(shard).is_some_and(|twin| twin.has_digest), "drops digests", "{shard:?} has none");
+        self.leave_unsaved(step, shard)?;
         self.keep_body(shard);
         if let Some(twin) = self.twin_mut(shard) {
             let digest = std::mem::take(&mut twin.digest_bytes);
@@ -223,8 +275,13 @@ impl Books {
             hearth_residency::Step::Health { from, to } => {
                 rule!(from == twin.health, "transitions chain", "{moved:?} of one that is {:?}", twin.health);
                 rule!(from.after(moved.reason) == Some(to), "transitions are rows", "{moved:?}");
+                let compared = to != Health::Fresh || !twin.behind;
+                rule!(compared, "bodies of snapshots are compared before they are fresh", "{moved:?}");
                 self.seen.healths[from as usize] |= 1 << (moved.reason as u16);
-                self.health(step, moved.shard, to);
+                // Whatever came of a digest; but it may be given up for another attempt that begins.
+                let quiet = step.digest_ended != Some(moved.shard) || moved.reason == Reason::Budget;
+                rule!(quiet, "a digest changes no health", "{moved:?}");
+                self.health(step, moved, from, to);
                 Ok(())
             }
         }
@@ -260,6 +317,7 @@ impl Books {
         if reason == Reason::Pressure {
             rule!(matches!(step.kind, Kind::Pressure(_)), "pressure parks under pressure", "{moved:?}");
         }
+        twin.left_for = Some(reason);
         if to != Tier::Cold {
             twin.idle_since = if to == Tier::Hot { twin.idle_since } else { now };
         }
@@ -267,9 +325,16 @@ impl Books {
         Ok(())
     }
 
-    fn health(&mut self, step: &mut Step, shard: ShardId, to: Health) {
+    fn health(&mut self, step: &mut Step, moved: &Transition, from: Health, to: Health) {
+        let shard = moved.shard;
         let Some(twin) = self.twin_mut(shard) else { return };
         twin.health = to;
+        // What was to be loaded and found no room is parked, where the snapshot's digest finds some.
+        let withdrawn = from == Health::Loading && moved.reason == Reason::Budget;
+        if withdrawn && twin.tier == Tier::Cold {
+            (twin.open, step.withdrawn) = (None, Some(shard));
+            twin.want_digest(twin.urgency.unwrap_or(Urgency::Background));
+        }
         match to {
             Health::Loading if twin.claims > 0 => twin.ask(Urgency::Claimed),
             Health::Loading if twin.is_pinned() || twin.heat => twin.ask(Urgency::Asked),
@@ -369,6 +434,8 @@ impl Books {
 fn subject(effect: &Effect<Body>) -> Option<ShardId> {
     match effect {
         Effect::Start { shard, .. }
+        | Effect::ShowDigest { shard, .. }
+        | Effect::Save { shard, .. }
         | Effect::Cancel { shard, .. }
         | Effect::Publish { shard, .. }
         | Effect::Park(shard)

@@ -36,10 +36,12 @@ impl Books {
     }
 
     fn asking(&self) -> Vec<Asking> {
-        let wanting = self.twins.iter().flatten().filter(|twin| twin.wants_body());
+        let reads = |twin: &Twin| self.is_running(twin.id) || twin.digest_wanted.is_some();
+        let wanting = self.twins.iter().flatten().filter(|twin| twin.wants_body() || reads(twin));
         let asking = wanting.map(|twin| {
             let flight = self.flight(twin.id).filter(|flight| flight.running);
-            let said = flight.map_or(twin.urgency, |flight| Some(flight.urgency));
+            let said = flight.map(|flight| flight.urgency).into_iter();
+            let said = said.chain(twin.urgency).chain(twin.digest_wanted).min();
             let urgency = if twin.is_held() { Urgency::Claimed } else { said.unwrap_or(Urgency::Background) };
             (twin.id, urgency, twin.last_use)
         });
@@ -69,6 +71,8 @@ impl Books {
             rule!(step.failures.contains(&shard), "failures are noted", "{shard:?}");
         }
         self.due_was_done(step, effects)?;
+        self.saves_are_begun(step)?;
+        self.digest_begins(step)?;
         self.commands_were_obeyed(step)?;
         self.sums_agree(kernel)?;
         self.budget_is_kept(step)?;
@@ -235,7 +239,7 @@ impl Books {
         flight: Option<&Flight>,
     ) -> Result<(), String> {
         let (id, body) = (twin.id, twin.body.is_some());
-        let running = flight.is_some_and(|flight| flight.running);
+        let running = flight.is_some_and(|flight| flight.running && !flight.digest);
         rule!(body == twin.tier.has_body(), "tiers are what is in memory", "{id:?} {:?}", twin.tier);
         rule!(
             twin.has_digest == twin.tier.has_digest(),
@@ -246,7 +250,7 @@ impl Books {
         let healthy = match twin.health {
             Health::Empty => !body && !running,
             Health::Loading => !body,
-            Health::Fresh => body && !running && twin.open.is_none(),
+            Health::Fresh => body && !running && twin.open.is_none() && !twin.behind,
             Health::Rebuilding => body,
             Health::Failed => !running && twin.retry_at.is_some(),
         };
@@ -278,6 +282,7 @@ impl Books {
             twin.id,
             view.retained_bytes
         );
+        self.snapshot_agrees(twin, view)?;
         let most = view.body_bytes + view.digest_bytes + view.reserved_bytes;
         rule!(view.high_water_bytes >= most, "high-water marks", "{:?} {view:?}", twin.id);
         Ok(())
@@ -312,16 +317,18 @@ impl Books {
         let pinned = twins().filter(|twin| twin.is_pinned());
         let pinned: u64 = pinned.map(|twin| twin.body_bytes + twin.digest_bytes).sum();
         let waiting =
-            twins().filter(|twin| twin.wants_body()).filter(|twin| !self.is_running(twin.id)).count();
+            twins().filter(|twin| twin.wants_body()).filter(|twin| !self.is_making(twin.id)).count();
+        let digests = twins().filter(|twin| twin.digest_wanted.is_some()).count();
         let totals = kernel.totals();
         rule!(totals.pinned_bytes == pinned, "sums", "{} pinned, not {pinned}", totals.pinned_bytes);
         rule!(
-            totals.queued == waiting,
+            (waiting..=waiting + digests).contains(&totals.queued),
             "who wants a body has an attempt or waits",
             "{} of {waiting} wait",
             totals.queued
         );
         let due = kernel.next_due().unwrap_or(Moment::MAX);
+        wake = wake.min(self.save_wakes_at());
         rule!(
             due <= wake.saturating_add(ROUNDING),
             "timers",

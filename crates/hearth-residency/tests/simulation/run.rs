@@ -1,6 +1,6 @@
 //! Runs of seeds, and what is left of a run that breaks a rule when all is cut that is not needed.
 //!
-//! A run ends with a calm: nothing fails or happens any more, and everything has to become fresh. A panic of
+//! A run ends with a calm: nothing fails or happens any more, and everything has to become fresh and saved. A panic of
 //! the kernel breaks a rule like any other.
 
 use crate::script::{Mix, Op};
@@ -96,7 +96,7 @@ fn run(mix: &Mix, ops: &[Op], log: bool) -> Result<World, Broken> {
     Err(Broken { ops: done, rule })
 }
 
-/// With no failures and no new events everything becomes fresh, in a bounded number of steps.
+/// With no failures and no new events everything becomes fresh and saved, in a bounded number of steps.
 fn calm(world: &mut World) -> Result<(), String> {
     world.calm_down()?;
     let end = world.steps + CALM;
@@ -104,7 +104,7 @@ fn calm(world: &mut World) -> Result<(), String> {
         world.release_all()?;
         let held = world.books.really_held();
         world.perform_now(Event::MemoryHeld(held))?;
-        if let Some(event) = world.end_well() {
+        if let Some(event) = world.end_well().or_else(|| world.end_save_well()) {
             world.perform_now(event)?;
         } else if is_calm(world) {
             return Ok(());
@@ -115,17 +115,20 @@ fn calm(world: &mut World) -> Result<(), String> {
     let twins = world.books.twins.iter().flatten();
     let states: Vec<_> = twins.map(|twin| (twin.id, twin.tier, twin.health, &twin.shown)).collect();
     let totals = world.kernel.totals();
-    Err(format!("everything becomes fresh: {totals:?} {states:?}"))
+    Err(format!("everything becomes fresh and saved: {totals:?} {states:?}"))
 }
 
-/// Nothing is in flight or waits, and every body is fresh, except those that cannot be renewed in this budget.
+/// Nothing is in flight or waits, and every body is fresh and saved, except those that cannot be renewed in this budget.
 fn is_calm(world: &World) -> bool {
     let (totals, books) = (world.kernel.totals(), &world.books);
     let room = books.policy.budget_bytes.saturating_sub(books.sums.own);
     let too_large =
         |failure: &Failure| matches!(failure, Failure::OverBudget(over) if over.needed_bytes > room);
+    let saves = books.policy.save_interval.is_some();
+    let saved = books.twins.iter().flatten().all(|twin| twin.unsaved_since.is_none() || !saves);
     totals.queued == 0
         && totals.attempts == 0
+        && saved
         && books.twins.iter().flatten().filter_map(|twin| twin.shown.as_ref()).all(|view| match view.health {
             Health::Fresh | Health::Empty => true,
             Health::Failed => view.last_failure.as_ref().is_some_and(too_large),

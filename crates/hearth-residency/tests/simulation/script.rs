@@ -33,9 +33,22 @@ pub(crate) struct Who {
 /// How an attempt ends; sizes in percent of what the source would take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum How {
-    Built { body: u64, digest: u64, peak: u64 },
+    /// `fallen`: without the snapshot, though there is one.
+    Built {
+        body: u64,
+        digest: u64,
+        peak: u64,
+        fallen: bool,
+    },
     Failed,
     Stopped,
+}
+
+/// How a save ends; sizes in percent of the source's body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Saved {
+    Well { load: u64, digest: u64 },
+    Failed,
 }
 
 /// What an operator types.
@@ -58,6 +71,17 @@ pub(crate) enum Act {
     Hint([Who; 3]),
     Claim(Who),
     Settle(Who),
+    Consult(Who),
+    EndSave {
+        pick: u8,
+        how: Saved,
+    },
+    /// Says of a save that it ended which did or never was.
+    EndSaveAgain(Who),
+    /// The process is about to end.
+    Stop,
+    /// It ended, and another begins with what is on disk.
+    Restart,
     /// Bits name paths; none = anywhere.
     Change {
         who: Who,
@@ -108,6 +132,8 @@ pub(crate) struct Weights {
     pub(crate) hint: u64,
     pub(crate) claim: u64,
     pub(crate) settle: u64,
+    pub(crate) consult: u64,
+    pub(crate) end_save: u64,
     pub(crate) change: u64,
     pub(crate) grow: u64,
     pub(crate) end: u64,
@@ -135,6 +161,8 @@ pub(crate) struct Mix {
     pub(crate) odd: u64,
     /// Of the waits, in thousandths: hours and days.
     pub(crate) jumps: u64,
+    /// Of the operations, in ten-thousandths: ends of the process, told and sudden.
+    pub(crate) restarts: u64,
 }
 
 impl Mix {
@@ -143,8 +171,24 @@ impl Mix {
         let mut random = Random::new(seed);
         let adds = (0..self.slots).map(|slot| Op { wait: Wait::None, act: Act::Add(slot) });
         let mut ops: Vec<Op> = adds.take(length).collect();
+        let mut stopping = None;
         while ops.len() < length {
-            ops.push(Op { wait: self.wait(&mut random), act: self.act(&mut random) });
+            let act = match stopping {
+                Some(0) => Act::Restart,
+                Some(_) if random.chance(40) => {
+                    Act::EndSave { pick: random.byte(), how: self.saved(&mut random) }
+                }
+                _ if random.below(10_000) < self.restarts => {
+                    random.one_of(&[Act::Stop, Act::Stop, Act::Restart])
+                }
+                _ => self.act(&mut random),
+            };
+            stopping = match act {
+                Act::Stop => Some(random.below(40)),
+                Act::Restart => None,
+                _ => stopping.map(|left| left.saturating_sub(1)),
+            };
+            ops.push(Op { wait: self.wait(&mut random), act });
         }
         ops
     }
@@ -166,13 +210,15 @@ impl Mix {
 
     fn act(&self, random: &mut Random) -> Act {
         let weights = &self.weights;
-        let choices: [(u64, Make); 15] = [
+        let choices: [(u64, Make); 17] = [
             (weights.tick, |_, _| Act::Tick),
             (weights.add, |mix, random| Act::Add(mix.slot(random))),
             (weights.touch, |mix, random| Act::Touch(mix.who(random), random.one_of(&[1, 1, 1, 9, 250]))),
             (weights.hint, |mix, random| Act::Hint([mix.who(random), mix.who(random), mix.who(random)])),
             (weights.claim, |mix, random| Act::Claim(mix.who(random))),
             (weights.settle, |mix, random| Act::Settle(mix.who(random))),
+            (weights.consult, |mix, random| Act::Consult(mix.who(random))),
+            (weights.end_save, |mix, random| Act::EndSave { pick: random.byte(), how: mix.saved(random) }),
             (weights.change, Mix::change),
             (weights.grow, |_, random| Act::Grow {
                 pick: random.byte(),
@@ -198,9 +244,10 @@ impl Mix {
                 ]))
             }),
             (weights.operate, |mix, random| Act::Command(mix.order(random))),
-            (weights.stale, |mix, random| match random.chance(50) {
-                true => Act::EndAgain(random.byte()),
-                false => Act::ReleaseAgain(mix.who(random)),
+            (weights.stale, |mix, random| match random.below(5) {
+                0..2 => Act::EndAgain(random.byte()),
+                2..4 => Act::ReleaseAgain(mix.who(random)),
+                _ => Act::EndSaveAgain(mix.who(random)),
             }),
         ];
         let sum = choices.iter().map(|(weight, _)| weight).sum();
@@ -246,7 +293,15 @@ impl Mix {
             body,
             digest: random.one_of(&[0, 2, 2, 5]),
             peak: random.one_of(&[0, 100, 120, 150, 400]),
+            fallen: random.chance(15),
         }
+    }
+
+    fn saved(&self, random: &mut Random) -> Saved {
+        if random.chance(self.failing.max(5)) {
+            return Saved::Failed;
+        }
+        Saved::Well { load: random.one_of(&[20, 100, 110, 150]), digest: random.one_of(&[0, 2, 5, 30]) }
     }
 
     fn order(&self, random: &mut Random) -> Order {

@@ -5,7 +5,8 @@
 
 use crate::random::Random;
 use hearth_residency::{
-    AttemptId, ChangeSet, Generation, Health, Moment, Pin, Policy, RETAINED_LONG, ShardId, Tier, View,
+    AttemptId, ChangeSet, Generation, Health, Moment, Pin, Policy, RETAINED_LONG, Reason, ShardId, Stored,
+    Tier, View,
 };
 use std::time::Duration;
 
@@ -39,6 +40,18 @@ pub(crate) struct Flight {
     pub(crate) hung: bool,
     pub(crate) covers: Option<ChangeSet>,
     pub(crate) urgency: Urgency,
+    /// It reads the digest of a snapshot, and nothing else.
+    pub(crate) digest: bool,
+    /// What the snapshot holds that it began with.
+    pub(crate) snapshot: Option<Generation>,
+}
+
+/// A save in flight.
+#[derive(Clone, Debug)]
+pub(crate) struct Saving {
+    pub(crate) shard: ShardId,
+    pub(crate) generation: Generation,
+    pub(crate) began: Moment,
 }
 
 impl Flight {
@@ -93,11 +106,27 @@ pub(crate) struct Twin {
     pub(crate) lacks_memory: bool,
     /// Changes have brought an attempt forward since the last one that was due.
     pub(crate) hurried: bool,
-    /// What a load is known or said to take.
+    /// What a scan is known or said to take.
     pub(crate) load_bytes: u64,
     pub(crate) loads: u64,
     pub(crate) rebuilds: u64,
     pub(crate) high_water: u64,
+    pub(crate) stored: Option<Stored>,
+    /// How urgently its digest may be wanted; whether it still is cannot be told.
+    pub(crate) digest_wanted: Option<Urgency>,
+    /// Its body is a snapshot's.
+    pub(crate) behind: bool,
+    /// Since when its body has been newer than the snapshot.
+    pub(crate) unsaved_since: Option<Moment>,
+    pub(crate) saving: Option<Generation>,
+    /// The last generation under which what is being saved was published.
+    pub(crate) saving_as: Generation,
+    pub(crate) save_began: Option<Moment>,
+    pub(crate) save_failures: u32,
+    pub(crate) save_failure: Option<String>,
+    pub(crate) save_retry_at: Option<Moment>,
+    /// Why it left its last tier for one without a body.
+    pub(crate) left_for: Option<Reason>,
     pub(crate) shown: Option<View>,
     /// When something is due for it.
     pub(crate) wake: Moment,
@@ -106,12 +135,12 @@ pub(crate) struct Twin {
 }
 
 impl Twin {
-    pub(crate) fn new(id: ShardId, load_bytes: u64, now: Moment) -> Self {
+    pub(crate) fn new(id: ShardId, load_bytes: u64, stored: Option<Stored>, now: Moment) -> Self {
         Self {
             id,
             tier: Tier::Cold,
             health: Health::Empty,
-            generation: 0,
+            generation: stored.map_or(0, |stored| stored.generation),
             body: None,
             has_digest: false,
             body_bytes: 0,
@@ -134,6 +163,17 @@ impl Twin {
             loads: 0,
             rebuilds: 0,
             high_water: 0,
+            stored,
+            digest_wanted: None,
+            behind: false,
+            unsaved_since: None,
+            saving: None,
+            saving_as: 0,
+            save_began: None,
+            save_failures: 0,
+            save_failure: None,
+            save_retry_at: None,
+            left_for: None,
             shown: None,
             wake: Moment::MAX,
             rest: Moment::MAX,
@@ -227,6 +267,20 @@ impl Sizes {
     pub(crate) fn forecast(self, shard: ShardId) -> u64 {
         let percent = Random::new(shard.0 ^ 0xf0).one_of(&[5, 60, 120, 150, 150, 150, 200, 500]);
         self.body(shard) * percent / 100
+    }
+
+    /// A snapshot with a digest of so many percent, whose load takes so many percent.
+    pub(crate) fn snapshot(self, shard: ShardId, generation: Generation, load: u64, digest: u64) -> Stored {
+        let body = self.body(shard);
+        Stored { generation, working_bytes: body * load / 100, digest_bytes: body * digest / 100 }
+    }
+
+    /// What is on disk of a source that is added: nothing, or what an earlier process left.
+    pub(crate) fn stored(self, shard: ShardId) -> Option<Stored> {
+        let mut random = Random::new(shard.0 ^ 0x5d);
+        let (generation, load) = (random.below(40), random.one_of(&[20, 100, 110, 150]));
+        let digest = random.one_of(&[0, 2, 5, 30]);
+        random.chance(40).then(|| self.snapshot(shard, generation, load, digest))
     }
 
     /// What an attempt really takes of what is reserved for it, at first.

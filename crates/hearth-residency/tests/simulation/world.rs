@@ -4,7 +4,7 @@
 //! The same operations always give the same events.
 
 use crate::books::Books;
-use crate::script::{Act, How, Mix, Op, Order, Wait, Who};
+use crate::script::{Act, How, Mix, Op, Order, Saved, Wait, Who};
 use crate::twin::{Body, Sizes};
 use hearth_residency::{
     AttemptId, ChangeSet, Command, Event, Generation, Kernel, Measured, Moment, Outcome, Places, Pressure,
@@ -50,11 +50,29 @@ impl World {
     /// Does an operation.
     pub(crate) fn perform(&mut self, op: &Op) -> Result<(), String> {
         self.wait(op.wait);
-        if matches!(op.act, Act::ReleaseAll) {
-            return self.release_all();
+        match op.act {
+            Act::ReleaseAll => return self.release_all(),
+            Act::Restart => return self.restart(),
+            _ => {}
         }
         let Some(event) = self.event(op.act) else { return Ok(()) };
         self.perform_now(event)
+    }
+
+    /// The process ends as it is. Another begins with the same sources and what is on disk of them.
+    pub(crate) fn restart(&mut self) -> Result<(), String> {
+        let sources: Vec<_> = self.books.twins.iter().flatten().map(|twin| (twin.id, twin.stored)).collect();
+        self.log.iter_mut().for_each(|log| log.push("another process begins".to_owned()));
+        self.kernel = Kernel::new(self.books.policy.clone());
+        // A process may begin at any time, but what it waits for is judged by the latest there was.
+        self.at = self.at.max(self.books.now);
+        self.books.restart();
+        (self.ended, self.released) = (Vec::new(), None);
+        for (shard, stored) in sources {
+            let forecast_bytes = self.books.sizes.forecast(shard);
+            self.inject(Event::Add { shard, forecast_bytes, stored })?;
+        }
+        Ok(())
     }
 
     /// Every holder of a body that was given up lets go of it.
@@ -144,10 +162,25 @@ impl World {
             Act::EndAgain(pick) => {
                 let (shard, attempt) = *self.ended.get(usize::from(pick) % self.ended.len().max(1))?;
                 let measured = Measured { body_bytes: 77, digest_bytes: 7, peak_bytes: 777 };
-                Event::Ended { shard, attempt, outcome: Outcome::Built { body: attempt.0, measured } }
+                Event::Ended {
+                    shard,
+                    attempt,
+                    outcome: Outcome::Built { body: attempt.0, measured, behind: false },
+                }
             }
             Act::Release(pick) => self.release(usize::from(pick))?,
-            Act::ReleaseAll => return None,
+            Act::Consult(who) => Event::Consulted(self.id(who)),
+            Act::EndSave { pick, how } => self.end_save(pick, how)?,
+            Act::EndSaveAgain(who) => {
+                let (shard, generation) = (self.id(who), 1000);
+                Event::SaveEnded {
+                    shard,
+                    generation,
+                    result: Ok(self.books.sizes.snapshot(shard, 1000, 1, 1)),
+                }
+            }
+            Act::Stop => Event::Stopping,
+            Act::ReleaseAll | Act::Restart => return None,
             Act::ReleaseAgain(who) => match self.books.twin(self.id(who)) {
                 Some(twin) => Event::Released { shard: twin.id, generation: twin.generation + 1 },
                 None => {
@@ -169,7 +202,8 @@ impl World {
             self.fillings[slot] += 1;
         }
         let shard = number(slot, self.fillings[slot]);
-        Event::Add { shard, forecast_bytes: self.books.sizes.forecast(shard) }
+        let sizes = self.books.sizes;
+        Event::Add { shard, forecast_bytes: sizes.forecast(shard), stored: sizes.stored(shard) }
     }
 
     fn end(&mut self, pick: u8, how: How, hung: bool) -> Option<Event<Body>> {
@@ -185,12 +219,16 @@ impl World {
             How::Stopped => Outcome::Cancelled,
             // Some notice that they are to stop, others are just done.
             How::Built { .. } if told_to_stop && pick.is_multiple_of(2) => Outcome::Cancelled,
-            How::Built { body, digest, peak } => {
+            How::Built { digest, .. } if flight.digest => {
+                Outcome::Digested { body: attempt.0, digest_bytes: source * digest / 100 }
+            }
+            How::Built { body, digest, peak, fallen } => {
                 let body_bytes = source * body / 100;
                 let (digest_bytes, peak_bytes) = (source * digest / 100, body_bytes * peak / 100);
                 Outcome::Built {
                     body: attempt.0,
                     measured: Measured { body_bytes, digest_bytes, peak_bytes },
+                    behind: flight.snapshot.is_some() && !fallen,
                 }
             }
         };
@@ -204,7 +242,26 @@ impl World {
         let (shard, attempt) = (flight.shard, flight.id);
         let body_bytes = self.books.sizes.body(shard);
         let measured = Measured { body_bytes, digest_bytes: body_bytes / 50, peak_bytes: body_bytes * 6 / 5 };
-        Some(Event::Ended { shard, attempt, outcome: Outcome::Built { body: attempt.0, measured } })
+        let outcome = match flight.digest {
+            true => Outcome::Digested { body: attempt.0, digest_bytes: body_bytes / 50 },
+            false => Outcome::Built { body: attempt.0, measured, behind: flight.snapshot.is_some() },
+        };
+        Some(Event::Ended { shard, attempt, outcome })
+    }
+
+    fn end_save(&self, pick: u8, how: Saved) -> Option<Event<Body>> {
+        let save = self.books.saves.get(usize::from(pick) % self.books.saves.len().max(1))?;
+        let (shard, generation) = (save.shard, save.generation);
+        let result = match how {
+            Saved::Well { load, digest } => Ok(self.books.sizes.snapshot(shard, generation, load, digest)),
+            Saved::Failed => Err("no space left on device".to_owned()),
+        };
+        Some(Event::SaveEnded { shard, generation, result })
+    }
+
+    /// Ends the oldest save in flight well.
+    pub(crate) fn end_save_well(&self) -> Option<Event<Body>> {
+        self.end_save(0, Saved::Well { load: 100, digest: 2 })
     }
 
     fn remember_end(&mut self, shard: ShardId, attempt: AttemptId) {
@@ -234,6 +291,9 @@ impl World {
 
     /// The machine has memory again, nobody holds or claims anything and nothing is pinned.
     pub(crate) fn calm_down(&mut self) -> Result<(), String> {
+        if self.books.stopping {
+            self.restart()?;
+        }
         self.inject(Event::Pressure(Pressure::None))?;
         let claims: Vec<(ShardId, u64)> =
             self.books.twins.iter().flatten().map(|twin| (twin.id, twin.claims)).collect();
