@@ -13,7 +13,7 @@ use crate::{Outcome, memory};
 use hearth_core::CancelToken;
 use hearth_residency::{Effect, Event, Kernel, Measured, Outcome as Made, Policy, ShardId};
 use hearth_service::api::{FindRequest, RowSink, Rows, SinkClosed};
-use hearth_service::{Allocator, Config, Service};
+use hearth_service::{Allocator, Config, Folders, Service};
 use std::hint::black_box;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
@@ -37,7 +37,8 @@ pub(crate) fn run(options: &Options) -> Outcome {
     let mut config = Config::default();
     config.memory.budget = Some(64 << 30);
     config.load.lanes = TREES;
-    let service = Service::open_with(config, &trees.beside("state"), Some(Arc::new(Measuring)))?;
+    let service =
+        Service::open_with(config, &Folders::under(&trees.beside("service")), Some(Arc::new(Measuring)))?;
     memory::purge();
     let before = memory_now();
     for top in &trees.tops {
@@ -79,8 +80,9 @@ fn kernel_steps(seed: u64) {
     let policy = Policy { budget_bytes: SHARDS * 600, lanes: 64, ..Policy::default() };
     let mut kernel: Kernel<()> = Kernel::new(policy);
     let (mut random, mut samples, mut now) = (Random::new(seed, 7), Samples::default(), Duration::ZERO);
-    let mut todo: Vec<Event<()>> =
-        (0..SHARDS).map(|shard| Event::Add { shard: ShardId(shard), forecast_bytes: 1500 }).collect();
+    let mut todo: Vec<Event<()>> = (0..SHARDS)
+        .map(|shard| Event::Add { shard: ShardId(shard), forecast_bytes: 1500, stored: None })
+        .collect();
     let mut generations = vec![0; SHARDS as usize];
     let (mut steps, mut effects_total) = (0, 0);
     while steps < STEPS {
@@ -118,7 +120,7 @@ fn consequence(effect: &Effect<()>, generations: &mut [u64]) -> Option<Event<()>
     match *effect {
         Effect::Start { shard, attempt, .. } => {
             let measured = Measured { body_bytes: 1000, digest_bytes: 20, peak_bytes: 1500 };
-            Some(Event::Ended { shard, attempt, outcome: Made::Built { body: (), measured } })
+            Some(Event::Ended { shard, attempt, outcome: Made::Built { body: (), measured, behind: false } })
         }
         Effect::Publish { shard, generation, .. } => {
             generations[shard.0 as usize] = generation;
@@ -139,7 +141,7 @@ fn comes_back(service: &Service, before: Memory, entries: usize) -> Outcome {
     let (allocator, resident) =
         (loaded.allocator - before.allocator, loaded.resident.saturating_sub(before.resident));
     let begun = Instant::now();
-    service.hibernate(&[])?;
+    service.hibernate(&[], &CancelToken::new())?;
     let wanted = counted / 10 * 9;
     let mut fell = 0;
     let mut in_time = None;
@@ -171,14 +173,14 @@ fn side_by_side(service: &Service, trees: &Trees) -> Outcome {
     let mut single = Samples::default();
     let mut sum = Duration::ZERO;
     for top in &trees.tops {
-        service.hibernate(&[])?;
+        service.hibernate(&[], &CancelToken::new())?;
         let within = vec![top.as_os_str().as_bytes().to_vec()];
         let begun = Instant::now();
         ask(service, &counting("report", within))?;
         single.push(begun.elapsed());
         sum += begun.elapsed();
     }
-    service.hibernate(&[])?;
+    service.hibernate(&[], &CancelToken::new())?;
     let begun = Instant::now();
     ask(service, &counting("report", Vec::new()))?;
     let all = begun.elapsed();
@@ -223,7 +225,7 @@ fn undisturbed(service: &Service, trees: &Trees) -> Outcome {
                     // A source at a time, so that a core is left where there are two.
                     for other in &others {
                         let _ = ask(service, &counting("report", vec![other.clone()]));
-                        let _ = service.hibernate(std::slice::from_ref(other));
+                        let _ = service.hibernate(std::slice::from_ref(other), &CancelToken::new());
                     }
                 }
             });

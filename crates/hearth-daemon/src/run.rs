@@ -13,8 +13,8 @@ use crate::memory;
 use crate::server::{Server, Serving, Stop};
 use crate::session;
 use hearth_protocol::Places;
-use hearth_service::Service;
 use hearth_service::config::{Config, ConfigFile, LogLevel};
+use hearth_service::{Folders, Service};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::os::unix::net::UnixStream as StdStream;
 use std::sync::Arc;
@@ -27,8 +27,8 @@ use tracing::level_filters::LevelFilter;
 
 /// How long connections may take to get their last replies.
 const DRAIN_LIMIT: Duration = Duration::from_secs(3);
-/// How long the service may take to stop.
-const STOP_LIMIT: Duration = Duration::from_secs(1);
+/// How long the service may take to stop: what is unsaved is saved meanwhile.
+const STOP_LIMIT: Duration = Duration::from_secs(75);
 
 /// Serves until told to stop.
 pub(crate) fn run(mode: Mode) -> Result<(), Failure> {
@@ -139,7 +139,12 @@ fn listener(places: &Places) -> Result<UnixListener, Failure> {
 }
 
 fn server(places: Places, config: Config, serving: Serving) -> Result<Arc<Server>, Failure> {
-    let service = Service::open_with(config.clone(), &places.state, Some(Arc::new(memory::Jemalloc)));
+    let folders = Folders {
+        state: places.state.clone(),
+        cache: places.cache.clone(),
+        shared: matches!(serving, Serving::Private { beside: true }),
+    };
+    let service = Service::open_with(config.clone(), &folders, Some(Arc::new(memory::Jemalloc)));
     let service = service.map_err(|error| Failure::cannot("start", error))?;
     let lanes = Lanes::start().map_err(|error| Failure::cannot("start threads", error))?;
     Ok(Arc::new(Server {

@@ -9,6 +9,7 @@ use hearth_core::UnixNanos;
 use hearth_files::engine::Explain;
 use hearth_files::index::{Body, RowId};
 pub use hearth_residency::{Health, Pin, Pressure, Reason, Tier};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Name of a source: unique, stable, shown to users.
@@ -322,6 +323,35 @@ pub struct ShardStatus {
     pub next_retry_ns: Option<UnixNanos>,
     /// Last error, if the last attempt failed.
     pub last_error: Option<String>,
+    /// What the last load found in the place of the snapshot; `None` before the first load.
+    pub load_reason: Option<LoadReason>,
+    /// The snapshot on disk, if there is one that can be loaded.
+    pub snapshot: Option<SnapshotFile>,
+    /// True if the body in memory is newer than the snapshot and is still to be saved.
+    pub unsaved: bool,
+    /// Why the last save failed, until one succeeds.
+    pub last_save_error: Option<String>,
+}
+
+/// A snapshot on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SnapshotFile {
+    /// Length of the file, bytes.
+    pub bytes: u64,
+    /// When it was saved.
+    pub saved_ns: UnixNanos,
+}
+
+/// What came of looking for a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadReason {
+    /// One word: `loaded`, or why not: `missing`, `stale-by-ttl`, `stale-vs-source`, `stale-by-epoch`, `io`,
+    /// `key-unavailable`, `decrypt-failed`, `decompress-failed`, `parse`, `scratch`, `deserialize`.
+    pub word: &'static str,
+    /// The same in a sentence; empty for `loaded`.
+    pub text: String,
+    /// True if an operator should look into it: not for `loaded` and what is expected now and then.
+    pub unexpected: bool,
 }
 
 /// A running scan.
@@ -334,7 +364,7 @@ pub struct ScanProgress {
 }
 
 /// A finished scan.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScanOutcome {
     /// Entries found.
     pub entries: u64,
@@ -392,6 +422,44 @@ pub struct Doctor {
     pub signals: Vec<Availability>,
     /// Sources whose last attempt failed, in the order of the status.
     pub failures: Vec<SourceFailure>,
+    /// Where snapshots are kept and under which key.
+    pub snapshots: SnapshotPlace,
+}
+
+/// Where snapshots are kept and under which key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotPlace {
+    /// The folder.
+    pub folder: PathBuf,
+    /// What is done with it.
+    pub mode: SnapshotMode,
+    /// Where the machine key comes from, in words, or why there is none.
+    pub key: Result<String, String>,
+    /// Length of all snapshots of registered sources, bytes.
+    pub bytes: u64,
+}
+
+/// What a service does with snapshots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SnapshotMode {
+    /// Neither loads nor saves any.
+    #[default]
+    Off,
+    /// Loads them; another process saves them.
+    ReadOnly,
+    /// Loads and saves them.
+    ReadWrite,
+}
+
+/// What changing the machine key did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRotation {
+    /// The file that holds the new key.
+    pub key_file: PathBuf,
+    /// Sources whose snapshots open with it.
+    pub resealed: Vec<SourceName>,
+    /// Sources whose snapshots do not, and why: they are made anew.
+    pub left_out: Vec<(SourceName, String)>,
 }
 
 /// Why a source could not be read when that was last tried.
@@ -412,6 +480,8 @@ pub struct Freed {
     pub source: SourceInfo,
     /// Bytes of its body and digest; queries that hold the body keep it until they end.
     pub freed_bytes: u64,
+    /// Bytes of its snapshot that were removed from disk; 0 where it was kept, or there was none.
+    pub snapshot_bytes: u64,
 }
 
 /// A source that an operator brought into memory.

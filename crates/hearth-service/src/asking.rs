@@ -17,6 +17,7 @@ use crate::paths::holds;
 use crate::run;
 use crate::selection::{Chosen, Scope, choose, limited, prune};
 use hearth_core::{CancelToken, EntryKind, limits};
+use hearth_files::digest::Digest;
 use hearth_files::engine::EngineError;
 use hearth_files::query::{Context, Query, SortKey, parse, parse_sort};
 use hearth_residency::{Failure, Serving, ShardId, serving};
@@ -146,13 +147,28 @@ impl Service {
         chosen.into_iter().map(part).collect()
     }
 
-    /// Says which parts will all be read, so that what is out of memory can be loaded side by side.
-    pub(crate) fn expect(&self, parts: &[Part]) {
-        let absent = parts.iter().filter(|part| !part.is_in_memory());
-        let absent: Vec<ShardId> = absent.map(|part| ShardId(part.shard.id())).collect();
-        if absent.len() > 1 {
-            self.driver.hint(absent);
+    /// Says which parts will all be read, so that what is out of memory can be loaded side by side: first
+    /// the digests that are on disk only, then the bodies that no digest makes needless.
+    pub(crate) fn expect(&self, parts: &[Part], cancel: &CancelToken) -> Result<(), ServiceError> {
+        let absent: Vec<&Part> = parts.iter().filter(|part| !part.is_in_memory()).collect();
+        if absent.len() < 2 {
+            return Ok(());
         }
+        let on_disk =
+            absent.iter().filter(|part| on_disk_only(&part.shard) && Digest::could_refute(&part.query));
+        on_disk.for_each(|part| self.driver.consult(part.shard.id()));
+        let mut needed = Vec::new();
+        for part in absent {
+            let Some(shard) = self.catalogue.get(part.shard.id()) else { continue };
+            let shard = self.with_digest(shard, &part.query, cancel)?;
+            if shard.answering().is_none() && !refuted(&shard, &part.query) {
+                needed.push(ShardId(shard.id()));
+            }
+        }
+        if needed.len() > 1 {
+            self.driver.hint(needed);
+        }
+        Ok(())
     }
 
     /// The body that answers a part; `None` if there is nothing to read: the digest has answered, nothing is
@@ -206,6 +222,7 @@ impl Service {
         let Some(shard) = self.catalogue.get(id) else {
             return Err(self.unknown(&part.shard.source.info.root));
         };
+        let shard = self.with_digest(shard, &part.query, cancel)?;
         if shard.answering().is_none() && refuted(&shard, &part.query) {
             let answered = Answered { from: shard.known, shard: shard.without_body(), failure: None };
             return Ok((answered, None));
@@ -223,6 +240,29 @@ impl Service {
         let from = published.as_ref().map(|published| published.known());
         let answered = Answered { shard: shard.without_body(), from, failure: None };
         Ok((answered, published.map(|published| Held { published, _claim: claim })))
+    }
+
+    /// The source with its digest, where that is on disk, nothing is in memory, and it may refute the query.
+    fn with_digest(
+        &self,
+        shard: Arc<Shard>,
+        query: &Query,
+        cancel: &CancelToken,
+    ) -> Result<Arc<Shard>, ServiceError> {
+        if !on_disk_only(&shard) || !Digest::could_refute(query) {
+            return Ok(shard);
+        }
+        self.driver.consult(shard.id());
+        loop {
+            let seen = self.catalogue.changes();
+            let Some(now) = self.catalogue.get(shard.id()) else { return Ok(shard) };
+            if !on_disk_only(&now) || !now.view.digesting {
+                return Ok(now);
+            }
+            cancel.check()?;
+            self.check_running()?;
+            self.catalogue.wait_change(seen, CANCEL_POLL);
+        }
     }
 
     /// The source with something to answer from, as far as there is: what was in memory before is brought
@@ -378,6 +418,11 @@ pub(crate) fn refuse_if_all_failed(parts: &mut [Part]) -> Result<(), ServiceErro
     failure.map_or(Ok(()), Err)
 }
 
+/// True if nothing is in memory or on its way there, and a snapshot could tell what it does not hold.
+fn on_disk_only(shard: &Shard) -> bool {
+    shard.answering().is_none() && shard.digest.is_none() && shard.view.stored.is_some() && !shard.is_busy()
+}
+
 /// True if a shard that is out of memory is known to hold no match.
 fn refuted(shard: &Shard, query: &Query) -> bool {
     // What has changed since it left memory is not in its digest.
@@ -416,9 +461,9 @@ fn check_folder(
     if !published.complete() || sources.iter().any(|other| holds(folder, &other.root)) {
         return Ok(());
     }
-    let skipped = published.skipped.iter().find(|skipped| holds(&skipped.path, folder));
-    let problem = match (skipped, published.body.find_path(folder)) {
-        (Some(skipped), _) => format!("is not indexed: {}", skipped.why),
+    let closed = published.closed.iter().find(|closed| holds(&closed.path, folder));
+    let problem = match (closed, published.body.find_path(folder)) {
+        (Some(closed), _) => format!("is not indexed: {}", closed.why),
         (None, None) => "is not in the index".to_owned(),
         (None, Some(row)) => match published.body.meta(row).kind() {
             EntryKind::Dir => return Ok(()),

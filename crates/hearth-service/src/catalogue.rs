@@ -4,7 +4,7 @@
 //! that instant, whatever is published meanwhile; it never takes a lock. Writers change one source
 //! at a time under a lock and wake whoever waits for a change. Generations of a source only grow.
 
-use crate::api::{Health, ScanOutcome, SourceInfo};
+use crate::api::{Health, LoadReason, ScanOutcome, SnapshotFile, SourceInfo};
 use crate::held::Hold;
 use crate::run::ScanRun;
 use crate::sync::{ArcSwap, Condvar, Mutex};
@@ -12,7 +12,6 @@ use arc_swap::ArcSwapOption;
 use hearth_core::UnixNanos;
 use hearth_files::digest::Digest;
 use hearth_files::index::Body;
-use hearth_files::scan::Skipped;
 use hearth_residency::View;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -58,6 +57,15 @@ impl Source {
     }
 }
 
+/// A folder that is a row and whose content is not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Closed {
+    /// Absolute path.
+    pub(crate) path: Vec<u8>,
+    /// Why, in words.
+    pub(crate) why: String,
+}
+
 /// A published body and when it was true.
 pub(crate) struct Published {
     pub(crate) body: Arc<Body>,
@@ -76,7 +84,11 @@ pub(crate) struct Published {
     /// Device the root was on.
     pub(crate) device: u64,
     /// Folders that the scan did not enter; empty while it runs.
-    pub(crate) skipped: Vec<Skipped>,
+    pub(crate) closed: Vec<Closed>,
+    /// How the scan went, as far as it is over.
+    pub(crate) outcome: Arc<ScanOutcome>,
+    /// False if it was read from disk and has not been compared with the source since.
+    pub(crate) compared: bool,
     /// Tells when the last reader has let go of the body; nobody is told of a partial one.
     pub(crate) _hold: Option<Hold>,
 }
@@ -95,6 +107,7 @@ impl Published {
             began_ns: self.began_ns,
             made_ns: self.made_ns,
             rows: self.body.entries(),
+            compared: self.compared,
         }
     }
 }
@@ -107,6 +120,8 @@ pub(crate) struct Known {
     pub(crate) began_ns: UnixNanos,
     pub(crate) made_ns: UnixNanos,
     pub(crate) rows: u64,
+    /// As of [`Published`].
+    pub(crate) compared: bool,
 }
 
 impl Known {
@@ -132,6 +147,10 @@ pub(crate) struct Shard {
     pub(crate) known: Option<Known>,
     pub(crate) last_scan: Option<Arc<ScanOutcome>>,
     pub(crate) last_good_ns: Option<UnixNanos>,
+    /// The snapshot that can be loaded.
+    pub(crate) snapshot: Option<SnapshotFile>,
+    /// What came of the last look for one.
+    pub(crate) load_reason: Option<Arc<LoadReason>>,
 }
 
 impl Shard {
@@ -146,6 +165,8 @@ impl Shard {
             known: None,
             last_scan: None,
             last_good_ns: None,
+            snapshot: None,
+            load_reason: None,
         }
     }
 
@@ -199,8 +220,8 @@ impl Catalogue {
     }
 
     /// Adds a source.
-    pub(crate) fn insert(&self, info: SourceInfo) {
-        self.write(|shards| shards.push(Arc::new(Shard::new(info))));
+    pub(crate) fn insert(&self, shard: Shard) {
+        self.write(|shards| shards.push(Arc::new(shard)));
     }
 
     /// Changes one source and returns what it became; `None` if it was forgotten meanwhile.
@@ -255,7 +276,7 @@ mod tests {
     #[test]
     fn a_reader_keeps_its_instant() {
         let catalogue = Catalogue::default();
-        catalogue.insert(info(1));
+        catalogue.insert(Shard::new(info(1)));
         let before = catalogue.load();
         catalogue.update(1, |shard| shard.view.health = Health::Loading);
         assert_eq!(before[0].view.health, Health::Empty);
@@ -265,8 +286,8 @@ mod tests {
     #[test]
     fn a_forgotten_source_is_not_brought_back() {
         let catalogue = Catalogue::default();
-        catalogue.insert(info(1));
-        catalogue.insert(info(2));
+        catalogue.insert(Shard::new(info(1)));
+        catalogue.insert(Shard::new(info(2)));
         catalogue.write(|shards| shards.retain(|shard| shard.id() != 1));
         assert!(catalogue.update(1, |shard| shard.view.failures = 9).is_none());
         assert_eq!(catalogue.load().len(), 1);
@@ -279,7 +300,7 @@ mod tests {
         assert_eq!(catalogue.wait_change(seen, Duration::from_millis(1)), seen);
         thread::scope(|scope| {
             let waiter = scope.spawn(|| catalogue.wait_change(seen, Duration::from_secs(600)));
-            catalogue.insert(info(1));
+            catalogue.insert(Shard::new(info(1)));
             assert!(waiter.join().unwrap() > seen);
         });
     }
@@ -290,7 +311,7 @@ mod tests {
     fn cost_of_a_read() {
         const READS: u32 = 10_000_000;
         let catalogue = Catalogue::default();
-        (0..1000).for_each(|id| catalogue.insert(info(id)));
+        (0..1000).for_each(|id| catalogue.insert(Shard::new(info(id))));
         let stop = AtomicBool::new(false);
         for writers in [0, 1] {
             stop.store(false, Ordering::Relaxed);

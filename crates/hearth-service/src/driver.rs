@@ -6,20 +6,21 @@
 //! their own, letting go of memory by the janitor.
 
 use crate::api::{Axis, TransitionEvent};
-use crate::catalogue::{Catalogue, Published, Shard, Shards};
+use crate::catalogue::{Catalogue, Known, Published, Shard, Shards};
 use crate::clock;
 use crate::error::ServiceError;
 use crate::held::{Hold, Releases};
 use crate::janitor::{Allocator, Garbage, Janitor};
 use crate::loader::Loader;
-use crate::maker::Made;
+use crate::maker::{Made, Product, Recalled};
 use crate::pressure::{Gauge, Level};
+use crate::snapshots::{Save, Saver, Snapshots};
 use crate::transitions::Transitions;
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use hearth_residency::{
-    Command, Effect, Event, Kernel, Moment, Outcome, Policy, Pressure, Refusal, ShardId, Step, Ticket,
-    Totals, Transition,
+    Command, Effect, Event, Kernel, Moment, Outcome, Policy, Pressure, Refusal, ShardId, Step, Stored,
+    Ticket, Totals, Transition,
 };
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
@@ -35,13 +36,16 @@ const INBOX: usize = 4096;
 const BUSY_POLL: Duration = Duration::from_millis(100);
 /// How long stopping waits for attempts to stop, where nothing else is wanted.
 pub(crate) const STOP_PATIENCE: Duration = Duration::from_secs(10);
+/// How long stopping waits for what is unsaved to be saved.
+pub(crate) const SAVE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the inbox takes.
 enum Message {
-    Event(Event<Box<Made>>),
+    Event(Event<Box<Product>>),
     Operate { command: Command, reply: Sender<Result<(), Refusal>> },
     Claim { shard: ShardId, reply: Sender<()> },
-    Add { shard: ShardId, forecast_bytes: u64, reply: Sender<()> },
+    Consult { shard: ShardId, reply: Sender<()> },
+    Add { shard: ShardId, forecast_bytes: u64, stored: Option<Stored>, reply: Sender<()> },
     Stop,
 }
 
@@ -59,6 +63,8 @@ pub(crate) struct Parts {
     pub(crate) poll: Duration,
     /// How long stopping waits for attempts to stop.
     pub(crate) stop_patience: Duration,
+    /// Where bodies are saved, if they are.
+    pub(crate) snapshots: Option<Arc<Snapshots>>,
 }
 
 /// The side of the driver that everybody else sees.
@@ -97,6 +103,7 @@ impl Driver {
         let janitor = Janitor::start(parts.allocator.clone(), move |held| {
             let _ = measured.send(Message::Event(Event::MemoryHeld(held)));
         })?;
+        let saver = parts.snapshots.map(|snapshots| start_saver(snapshots, &parts.catalogue, &inbox));
         let origin = Instant::now();
         let keeper = Keeper {
             kernel,
@@ -112,6 +119,8 @@ impl Driver {
             inbox: inbox.clone(),
             releases: Releases::new(wake),
             janitor,
+            saver: saver.transpose()?,
+            saving: 0,
             totals: Arc::clone(&totals),
             transitions: Arc::clone(&transitions),
             tickets: 0,
@@ -127,9 +136,16 @@ impl Driver {
     }
 
     /// Makes a source known to the kernel; its load has been asked for when this returns.
-    pub(crate) fn add(&self, id: u64, forecast_bytes: u64) {
+    pub(crate) fn add(&self, id: u64, forecast_bytes: u64, stored: Option<Stored>) {
         let (reply, done) = bounded(1);
-        let _ = self.inbox.send(Message::Add { shard: ShardId(id), forecast_bytes, reply });
+        let _ = self.inbox.send(Message::Add { shard: ShardId(id), forecast_bytes, stored, reply });
+        self.answer(&done);
+    }
+
+    /// Asks for the digest that a snapshot holds; what follows at once is in the catalogue when this returns.
+    pub(crate) fn consult(&self, id: u64) {
+        let (shard, (reply, done)) = (ShardId(id), bounded(1));
+        let _ = self.inbox.send(Message::Consult { shard, reply });
         self.answer(&done);
     }
 
@@ -189,7 +205,7 @@ impl Driver {
 
 /// The thread's own side.
 struct Keeper {
-    kernel: Kernel<Box<Made>>,
+    kernel: Kernel<Box<Product>>,
     catalogue: Arc<Catalogue>,
     loader: Arc<Loader>,
     allocator: Option<Arc<dyn Allocator>>,
@@ -204,6 +220,9 @@ struct Keeper {
     inbox: Sender<Message>,
     releases: Arc<Releases>,
     janitor: Janitor,
+    saver: Option<Saver>,
+    /// Saves that have not ended.
+    saving: usize,
     totals: Arc<ArcSwap<Totals>>,
     transitions: Arc<Transitions>,
     tickets: Ticket,
@@ -211,7 +230,7 @@ struct Keeper {
     /// Queries of each source that the kernel has been told of.
     counted: HashMap<u64, u64>,
     /// Ends of attempts that could not begin. Only others may wait for room in the inbox.
-    unbegun: VecDeque<Event<Box<Made>>>,
+    unbegun: VecDeque<Event<Box<Product>>>,
 }
 
 impl Keeper {
@@ -228,13 +247,47 @@ impl Keeper {
             self.take_releases();
             self.look_around();
         }
-        // Whoever waits for an answer, or for room in the inbox, waits no longer; the janitor is among them.
-        drop((messages, hearing));
+        // Whoever waits for an answer waits no longer.
+        drop(hearing);
+        self.step(Event::Stopping);
+        self.loader.stop(Duration::ZERO);
+        self.finish_saves(&messages);
+        // Nor does who waits for room in the inbox; the janitor is among them.
+        drop(messages);
         if !self.loader.stop(self.stop_patience) {
             warn!("a scan does not stop; it is left behind");
         }
         self.transitions.end();
+        if let Some(saver) = self.saver {
+            saver.stop();
+        }
         self.janitor.stop();
+    }
+
+    /// Waits until everything that was in memory is on disk, for a limited time.
+    fn finish_saves(&mut self, messages: &Receiver<Message>) {
+        let until = Instant::now() + SAVE_PATIENCE;
+        while self.saving > 0 {
+            match messages.recv_deadline(until) {
+                Ok(Message::Event(event @ Event::SaveEnded { .. })) => self.save_ended(event),
+                // Whoever sent it is not answered.
+                Ok(_) => {}
+                Err(_) => {
+                    warn!("saving takes too long; what is not on disk is scanned again");
+                    break;
+                }
+            }
+        }
+        if let Some(saver) = &self.saver {
+            saver.cancel();
+        }
+    }
+
+    fn save_ended(&mut self, event: Event<Box<Product>>) {
+        self.saving -= 1;
+        self.step(event);
+        // What it compressed with is free now.
+        self.janitor.take(());
     }
 
     /// How long nothing has to be done.
@@ -253,6 +306,7 @@ impl Keeper {
         // What was used a moment ago must not be what gives way.
         self.count_queries();
         match message {
+            Message::Event(event @ Event::SaveEnded { .. }) => self.save_ended(event),
             Message::Event(event) => {
                 let ended = matches!(event, Event::Ended { .. });
                 self.step(event);
@@ -271,8 +325,12 @@ impl Keeper {
                 // Whoever asked may have given up.
                 let _ = reply.send(());
             }
-            Message::Add { shard, forecast_bytes, reply } => {
-                self.step(Event::Add { shard, forecast_bytes });
+            Message::Consult { shard, reply } => {
+                self.step(Event::Consulted(shard));
+                let _ = reply.send(());
+            }
+            Message::Add { shard, forecast_bytes, stored, reply } => {
+                self.step(Event::Add { shard, forecast_bytes, stored });
                 let _ = reply.send(());
             }
             Message::Stop => {}
@@ -346,35 +404,49 @@ impl Keeper {
         }
     }
 
-    fn step(&mut self, event: Event<Box<Made>>) {
+    fn step(&mut self, event: Event<Box<Product>>) {
         let mut next = Some(event);
         while let Some(event) = next {
             let effects = self.kernel.step(self.origin.elapsed(), event);
             // Whoever sees the new catalogue sees sums that are as new.
             self.totals.store(Arc::new(self.kernel.totals()));
             let moves = self.describe_moves(&effects);
-            let after = self.publish(effects);
+            let (saves, after) = self.publish(effects);
             moves.into_iter().for_each(|event| self.tell(event));
+            saves.into_iter().for_each(|save| self.save(save));
             after.iter().for_each(|effect| self.carry_out(effect));
             next = self.unbegun.pop_front();
         }
     }
 
-    /// Puts into the catalogue what belongs there; gives back the other effects.
-    fn publish(&mut self, effects: Vec<Effect<Box<Made>>>) -> Vec<Effect<Box<Made>>> {
-        let (garbage, after) = publish(&self.catalogue, &self.releases, effects);
+    /// Puts into the catalogue what belongs there; gives back what is to be saved, and the other effects.
+    fn publish(&mut self, effects: Vec<Effect<Box<Product>>>) -> (Vec<Save>, Vec<Effect<Box<Product>>>) {
+        let Entered { garbage, saves, after } = publish(&self.catalogue, &self.releases, effects);
         if !garbage.is_empty() {
             self.janitor.take(garbage);
         }
-        after
+        (saves, after)
     }
 
-    fn carry_out(&mut self, effect: &Effect<Box<Made>>) {
+    fn save(&mut self, save: Save) {
+        self.saving += 1;
+        match &self.saver {
+            Some(saver) => saver.take(save),
+            None => {
+                let (shard, generation) = (ShardId(save.source.info.id), save.published.generation);
+                let result = Err("snapshots are switched off".to_owned());
+                self.saving -= 1;
+                self.unbegun.push_back(Event::SaveEnded { shard, generation, result });
+            }
+        }
+    }
+
+    fn carry_out(&mut self, effect: &Effect<Box<Product>>) {
         match effect {
-            Effect::Start { shard, attempt, .. } => {
+            Effect::Start { shard, attempt, job, .. } => {
                 let (shard, attempt) = (*shard, *attempt);
                 let inbox = self.inbox.clone();
-                let begun = self.loader.start(shard, attempt, move |outcome| {
+                let begun = self.loader.start(shard, attempt, job.clone(), move |outcome| {
                     let _ = inbox.send(Message::Event(Event::Ended { shard, attempt, outcome }));
                 });
                 if let Err(error) = begun {
@@ -394,6 +466,8 @@ impl Keeper {
             // Told and in the catalogue already.
             Effect::Transition(_)
             | Effect::Publish { .. }
+            | Effect::ShowDigest { .. }
+            | Effect::Save { .. }
             | Effect::Park(_)
             | Effect::Drop(_)
             | Effect::Forget(_)
@@ -402,7 +476,7 @@ impl Keeper {
     }
 
     /// The moves among the effects, described while forgotten shards still have a name.
-    fn describe_moves(&self, effects: &[Effect<Box<Made>>]) -> Vec<TransitionEvent> {
+    fn describe_moves(&self, effects: &[Effect<Box<Product>>]) -> Vec<TransitionEvent> {
         let moves = effects.iter().filter_map(|effect| match effect {
             Effect::Transition(transition) => Some(transition),
             _ => None,
@@ -433,17 +507,37 @@ fn describe(transition: &Transition, source: String) -> TransitionEvent {
     TransitionEvent { sequence: 0, at_ns, id: shard.0, source, axis, from, to, reason, bytes, generation }
 }
 
-/// Puts into the catalogue what belongs there, in one publication; gives back what left it, and the other
-/// effects.
-fn publish(
-    catalogue: &Catalogue,
-    releases: &Arc<Releases>,
-    effects: Vec<Effect<Box<Made>>>,
-) -> (Vec<Garbage>, Vec<Effect<Box<Made>>>) {
-    let shows = |effect: &Effect<Box<Made>>| {
+fn start_saver(
+    snapshots: Arc<Snapshots>,
+    catalogue: &Arc<Catalogue>,
+    inbox: &Sender<Message>,
+) -> Result<Saver, ServiceError> {
+    let inbox = inbox.clone();
+    Saver::start(snapshots, Arc::clone(catalogue), move |(id, generation, result)| {
+        let shard = ShardId(id);
+        let _ = inbox.send(Message::Event(Event::SaveEnded { shard, generation, result }));
+    })
+}
+
+/// What came of entering effects into the catalogue.
+#[derive(Default)]
+struct Entered {
+    /// What left it.
+    garbage: Vec<Garbage>,
+    /// What is to be saved.
+    saves: Vec<Save>,
+    /// The other effects.
+    after: Vec<Effect<Box<Product>>>,
+}
+
+/// Puts into the catalogue what belongs there, in one publication.
+fn publish(catalogue: &Catalogue, releases: &Arc<Releases>, effects: Vec<Effect<Box<Product>>>) -> Entered {
+    let shows = |effect: &Effect<Box<Product>>| {
         matches!(
             effect,
             Effect::Publish { .. }
+                | Effect::ShowDigest { .. }
+                | Effect::Save { .. }
                 | Effect::Park(_)
                 | Effect::Drop(_)
                 | Effect::Forget(_)
@@ -451,40 +545,44 @@ fn publish(
         )
     };
     let (shown, after): (Vec<_>, Vec<_>) = effects.into_iter().partition(shows);
-    if shown.is_empty() {
-        return (Vec::new(), after);
+    let mut entered = Entered { after, ..Entered::default() };
+    if !shown.is_empty() {
+        catalogue.write(|shards| {
+            shown.into_iter().for_each(|effect| enter(shards, effect, releases, &mut entered));
+        });
     }
-    let garbage = catalogue.write(|shards| {
-        let mut garbage: Vec<Garbage> = Vec::new();
-        shown.into_iter().for_each(|effect| enter(shards, effect, releases, &mut garbage));
-        garbage
-    });
-    (garbage, after)
+    entered
 }
 
-/// Enters one effect into the catalogue; what leaves it goes to the garbage.
-fn enter(
-    shards: &mut Shards,
-    effect: Effect<Box<Made>>,
-    releases: &Arc<Releases>,
-    garbage: &mut Vec<Garbage>,
-) {
+/// Enters one effect into the catalogue.
+fn enter(shards: &mut Shards, effect: Effect<Box<Product>>, releases: &Arc<Releases>, entered: &mut Entered) {
     let id = match &effect {
-        Effect::Publish { shard, .. } | Effect::Show { shard, .. } => *shard,
+        Effect::Publish { shard, .. } | Effect::ShowDigest { shard, .. } => *shard,
+        Effect::Save { shard, .. } | Effect::Show { shard, .. } => *shard,
         Effect::Park(shard) | Effect::Drop(shard) | Effect::Forget(shard) => *shard,
         _ => return,
     };
     let Some(at) = shards.iter().position(|shard| shard.id() == id.0) else { return };
     if matches!(effect, Effect::Forget(_)) {
-        garbage.push(Box::new(shards.remove(at)));
+        entered.garbage.push(Box::new(shards.remove(at)));
+        return;
+    }
+    if matches!(effect, Effect::Save { .. }) {
+        entered.saves.extend(to_save(&shards[at]));
         return;
     }
     let before = Arc::clone(&shards[at]);
     let shard = Arc::make_mut(&mut shards[at]);
     match effect {
         Effect::Publish { body, generation, .. } => {
-            let made = *body;
-            show_body(shard, made, generation, Hold::new(id, generation, releases));
+            if let Product::Body(made) = *body {
+                show_body(shard, made, generation, Hold::new(id, generation, releases));
+            }
+        }
+        Effect::ShowDigest { body, .. } => {
+            if let Product::Digest(recalled) = *body {
+                show_digest(shard, recalled);
+            }
         }
         Effect::Park(_) => (shard.published, shard.partial) = (None, None),
         Effect::Drop(_) => (shard.published, shard.partial, shard.digest) = (None, None, None),
@@ -499,12 +597,27 @@ fn enter(
     let leaves =
         before.answering().is_some_and(|body| shard.answering().is_none_or(|now| !Arc::ptr_eq(body, now)));
     if leaves {
-        garbage.push(Box::new(before));
+        entered.garbage.push(Box::new(before));
+    }
+}
+
+/// The body that is in memory, with all that is saved with it.
+fn to_save(shard: &Shard) -> Option<Save> {
+    let (published, digest) = (shard.published.clone()?, shard.digest.clone()?);
+    Some(Save { source: Arc::clone(&shard.source), published, digest })
+}
+
+/// What is known of the same body from the time when it was in memory says more than the snapshot does.
+fn show_digest(shard: &mut Shard, recalled: Recalled) {
+    let Recalled { digest, known } = recalled;
+    shard.digest = Some(digest);
+    if shard.known.is_none_or(|before| before.made_ns != known.made_ns) {
+        shard.known = Some(Known { generation: known.generation.max(shard.view.generation), ..known });
     }
 }
 
 fn show_body(shard: &mut Shard, made: Made, generation: u64, hold: Hold) {
-    let made_ns = clock::now_ns();
+    let made_ns = made.made_ns;
     let published = Published {
         body: made.body,
         generation,
@@ -514,16 +627,18 @@ fn show_body(shard: &mut Shard, made: Made, generation: u64, hold: Hold) {
         at: Instant::now(),
         built_in: made.built_in,
         device: made.device,
-        skipped: made.skipped,
+        closed: made.closed,
+        outcome: Arc::new(made.outcome),
+        compared: made.compared,
         _hold: Some(hold),
     };
     shard.known = Some(published.known());
+    shard.last_scan = Some(Arc::clone(&published.outcome));
     shard.published = Some(Arc::new(published));
     shard.partial = None;
     shard.digest = Some(made.digest);
-    shard.last_scan = Some(Arc::new(made.outcome));
     shard.last_good_ns = Some(made_ns);
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -80,7 +80,7 @@ impl Service {
         let folders: Vec<Vec<u8>> = req.path.iter().cloned().collect();
         let everything = Query { expr: Expr::And(Vec::new()) };
         let mut parts = self.parts(&shards, choose(&shards, &folders)?, &everything);
-        self.expect(&parts);
+        self.expect(&parts, cancel)?;
         let mut biggest =
             Biggest { limit: req.limit, by_allocated: req.by_allocated, heap: BinaryHeap::new() };
         let mut rows = Vec::new();

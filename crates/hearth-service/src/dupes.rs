@@ -63,7 +63,7 @@ impl Service {
         let began = Instant::now();
         let question = Question { query: &req.query, cwd: req.cwd.as_deref(), within: &req.within };
         let mut parts = self.ask(question)?;
-        self.expect(&parts);
+        self.expect(&parts, cancel)?;
         let open = parts.iter().map(|part| self.read(part, cancel)).collect::<Result<Vec<_>, _>>()?;
         refuse_if_all_failed(&mut parts)?;
         let sets = self.sets_of_equal_size(&parts, &open, req.min_size.max(1), cancel)?;

@@ -151,7 +151,7 @@ impl Plan<'_> {
     /// The total alone.
     fn count(&self) -> Result<Outcome, ServiceError> {
         let mut outcome = Outcome { matched: Some(0), ..Outcome::default() };
-        self.service.expect(self.parts);
+        self.service.expect(self.parts, self.cancel)?;
         for part in self.parts {
             self.count_part(part, &mut outcome)?;
         }
@@ -204,7 +204,7 @@ impl Plan<'_> {
         let mut order: Vec<&Part> = self.parts.iter().collect();
         order.sort_by_cached_key(|part| path_key(&part.shard.source.root));
         if self.total || self.limit.is_none() {
-            self.service.expect(self.parts);
+            self.service.expect(self.parts, self.cancel)?;
         }
         let mut outcome = Outcome { matched: Some(0), ..Outcome::default() };
         page.skip = self.skip;
@@ -244,7 +244,7 @@ impl Plan<'_> {
         let mut outcome = Outcome { matched: Some(0), ..Outcome::default() };
         let limit = self.limit.map(|limit| limit.saturating_add(1).saturating_add(self.skip));
         let (mut answering, mut gathered, mut lacking) = (Vec::new(), Vec::new(), None);
-        self.service.expect(self.parts);
+        self.service.expect(self.parts, self.cancel)?;
         for part in self.parts {
             // What is held already stays held: those after it would wait for room in vain as well.
             if lacking.is_some_and(|_| !part.is_in_memory()) {

@@ -20,6 +20,7 @@ pub(crate) fn describe(
     let complete = from.is_some_and(|from| from.generation > 0);
     let why = match (failure, shard.last_error()) {
         (Some(failure), _) => Some(failure),
+        (None, error) if from.is_some_and(|from| !from.compared) => Some(not_compared(age, error)),
         (None, Some(error)) => Some(format!("the last scan failed: {error}")),
         (None, None) if complete && age > grace => {
             Some(format!("scanned {} ago; no live change feed", words(age)))
@@ -34,6 +35,15 @@ pub(crate) fn describe(
         stale: why.is_some(),
         complete,
         why: why.or_else(|| (!complete).then(|| incomplete(shard))).unwrap_or_default(),
+    }
+}
+
+/// What was read from disk says nothing of what happened since.
+fn not_compared(age: Duration, error: Option<String>) -> String {
+    let read = format!("as it was on disk {} ago", words(age));
+    match error {
+        Some(error) => format!("{read}; it cannot be compared with the file system: {error}"),
+        None => format!("{read}, not yet compared with the file system"),
     }
 }
 

@@ -32,7 +32,9 @@ mod pressure;
 mod reading;
 mod registry;
 mod run;
+mod saved;
 mod selection;
+mod snapshots;
 mod sources;
 mod stats;
 mod status;
@@ -48,9 +50,11 @@ pub use hearth_files::index::{Body, RowId};
 pub use janitor::Allocator;
 pub use transitions::{Subscription, Waited};
 
+use api::SnapshotMode;
 use catalogue::Catalogue;
 use driver::Driver;
 use hearth_residency::Policy;
+use hearth_snapshot::RealStorage;
 use loader::Loader;
 use maker::Scanner;
 use parking_lot::Mutex;
@@ -58,11 +62,30 @@ use people::People;
 use pools::Pools;
 use pressure::{Gauge, RootFolder};
 use registry::Registry;
+use snapshots::Snapshots;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 use walk::Walk;
+
+/// Where a service keeps what outlives it.
+#[derive(Clone, Debug)]
+pub struct Folders {
+    /// The list of sources and the machine key.
+    pub state: PathBuf,
+    /// Snapshots.
+    pub cache: PathBuf,
+    /// True beside another service on the same folders, which saves snapshots there: they are only read.
+    pub shared: bool,
+}
+
+impl Folders {
+    /// Both in one folder.
+    pub fn under(folder: &Path) -> Self {
+        Self { state: folder.join("state"), cache: folder.join("cache"), shared: false }
+    }
+}
 
 /// The product: sources, their indexes, and every operation on them.
 pub struct Service {
@@ -73,6 +96,8 @@ pub struct Service {
     registry: Mutex<Registry>,
     catalogue: Arc<Catalogue>,
     pools: Arc<Pools>,
+    snapshots: Option<Arc<Snapshots>>,
+    snapshot_folder: PathBuf,
     driver: Driver,
     stopping: AtomicBool,
     queries: AtomicU64,
@@ -80,13 +105,13 @@ pub struct Service {
 }
 
 impl Service {
-    /// Opens the service on a state folder, which is made if it is missing, and begins to scan every
-    /// registered source.
+    /// Opens the service on its folders, which are made if they are missing, and begins to load or scan
+    /// every registered source.
     ///
     /// # Errors
     /// The state folder cannot be used, the configuration holds a bad rule, threads cannot be started.
-    pub fn open(config: Config, state_dir: &Path) -> Result<Arc<Self>, ServiceError> {
-        Self::open_with(config, state_dir, None)
+    pub fn open(config: Config, folders: &Folders) -> Result<Arc<Self>, ServiceError> {
+        Self::open_with(config, folders, None)
     }
 
     /// As [`Service::open`], with the allocator of the process: what it holds counts against the budget,
@@ -96,28 +121,32 @@ impl Service {
     /// As [`Service::open`].
     pub fn open_with(
         config: Config,
-        state_dir: &Path,
+        folders: &Folders,
         allocator: Option<Arc<dyn Allocator>>,
     ) -> Result<Arc<Self>, ServiceError> {
         let walk = Walk::new(&config.files)?;
         let pools = Arc::new(Pools::start(config.pool.query_threads)?);
-        let (registry, notice) = Registry::open(state_dir)?;
+        let (registry, notice) = Registry::open(&folders.state)?;
         if let Some(notice) = &notice {
             tracing::warn!("{notice}");
         }
         let catalogue = Arc::new(Catalogue::default());
         let scanner = Scanner { catalogue: Arc::clone(&catalogue), pools: Arc::clone(&pools), walk };
         let world = Arc::new(RootFolder::new("/"));
-        let policy = policy(&config, &*world);
+        let snapshot_folder = folders.cache.join("snapshots");
+        let mut notices: Vec<String> = notice.into_iter().collect();
+        let snapshots = open_snapshots(&config, folders, &snapshot_folder, &pools, &mut notices)?;
+        let policy = policy(&config, &*world, snapshots.as_deref());
         tracing::info!(budget_bytes = policy.budget_bytes, "memory budget");
         let driver = Driver::start(driver::Parts {
             catalogue: Arc::clone(&catalogue),
-            loader: Arc::new(Loader::new(Arc::clone(&catalogue), Box::new(scanner))),
+            loader: Arc::new(Loader::new(Arc::clone(&catalogue), Box::new(scanner), snapshots.clone())),
             allocator,
             policy,
             gauge: config.pressure.enabled.then(|| Gauge::new(world)),
             poll: config.pressure.poll,
             stop_patience: driver::STOP_PATIENCE,
+            snapshots: snapshots.clone().filter(|snapshots| snapshots.mode() == SnapshotMode::ReadWrite),
         })?;
         let service = Self {
             people: People::new(Path::new("/etc")),
@@ -125,10 +154,12 @@ impl Service {
             registry: Mutex::new(registry),
             stopping: AtomicBool::new(false),
             queries: AtomicU64::new(0),
-            notices: notice.into_iter().collect(),
+            notices,
             config,
             catalogue,
             pools,
+            snapshots,
+            snapshot_folder,
             driver,
         };
         service.load_everything();
@@ -167,8 +198,41 @@ impl Service {
     }
 }
 
+/// The snapshots, unless they are switched off. A folder that cannot be used is something to know: everything
+/// works without, only slower.
+fn open_snapshots(
+    config: &Config,
+    folders: &Folders,
+    folder: &Path,
+    pools: &Pools,
+    notices: &mut Vec<String>,
+) -> Result<Option<Arc<Snapshots>>, ServiceError> {
+    if !config.snapshot.enabled {
+        return Ok(None);
+    }
+    let opened = Snapshots::open(snapshots::Setup {
+        storage: Box::new(RealStorage),
+        config,
+        folder: folder.to_owned(),
+        state: folders.state.clone(),
+        mode: if folders.shared { SnapshotMode::ReadOnly } else { SnapshotMode::ReadWrite },
+        load_pool: Arc::clone(&pools.build),
+        save_pool: pools::for_saves()?,
+    });
+    match opened {
+        Ok(snapshots) => Ok(Some(Arc::new(snapshots))),
+        Err(error) => {
+            let notice = format!("{}: {error}; indexes are not kept on disk", folder.display());
+            tracing::warn!("{notice}");
+            notices.push(notice);
+            Ok(None)
+        }
+    }
+}
+
 /// What the kernel decides by.
-fn policy(config: &Config, world: &dyn pressure::MemoryWorld) -> Policy {
+fn policy(config: &Config, world: &dyn pressure::MemoryWorld, snapshots: Option<&Snapshots>) -> Policy {
+    let saves = snapshots.is_some_and(|snapshots| snapshots.mode() == SnapshotMode::ReadWrite);
     Policy {
         budget_bytes: config.memory.budget.unwrap_or_else(|| pressure::default_budget(world)),
         low_mark_percent: u8::try_from(config.memory.low_mark_percent).unwrap_or(u8::MAX),
@@ -179,6 +243,7 @@ fn policy(config: &Config, world: &dyn pressure::MemoryWorld) -> Policy {
         lanes: config.load.lanes,
         deadline: config.load.deadline,
         admission_wait: config.load.admission_wait,
+        save_interval: saves.then_some(config.snapshot.interval),
     }
 }
 

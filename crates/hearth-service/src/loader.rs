@@ -3,14 +3,16 @@
 //! Attempts begin and end by the kernel's word. A panic in one is a failure of that attempt. However
 //! one ends, that is told once.
 
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, Source};
 use crate::clock;
 use crate::forecast::working_bytes;
-use crate::maker::{Failure, Made, Maker, describe_panic};
+use crate::maker::{Failure, Maker, Product, describe_panic};
 use crate::pools;
-use crate::run::ScanRun;
-use hearth_core::HeapSize;
-use hearth_residency::{AttemptId, Measured, Outcome, ShardId};
+use crate::run::{self, ScanRun};
+use crate::snapshots::{self, NotLoaded, Snapshots, loaded};
+use hearth_core::{HeapSize, UnixNanos};
+use hearth_residency::{AttemptId, Job, Measured, Outcome, ShardId};
+use hearth_snapshot::LoadError;
 use parking_lot::{Condvar, Mutex};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,7 +22,7 @@ use std::time::{Duration, Instant};
 use tracing::info;
 
 /// What the kernel is told of an attempt.
-pub(crate) type Ended = Outcome<Box<Made>>;
+pub(crate) type Ended = Outcome<Box<Product>>;
 
 /// An attempt in flight.
 struct Running {
@@ -33,13 +35,18 @@ struct Running {
 pub(crate) struct Loader {
     catalogue: Arc<Catalogue>,
     maker: Box<dyn Maker>,
+    snapshots: Option<Arc<Snapshots>>,
     running: Mutex<Vec<Running>>,
     ended: Condvar,
 }
 
 impl Loader {
-    pub(crate) fn new(catalogue: Arc<Catalogue>, maker: Box<dyn Maker>) -> Self {
-        Self { catalogue, maker, running: Mutex::default(), ended: Condvar::new() }
+    pub(crate) fn new(
+        catalogue: Arc<Catalogue>,
+        maker: Box<dyn Maker>,
+        snapshots: Option<Arc<Snapshots>>,
+    ) -> Self {
+        Self { catalogue, maker, snapshots, running: Mutex::default(), ended: Condvar::new() }
     }
 
     /// Begins an attempt on a thread of its own; `ended` is told how it ended, once.
@@ -50,6 +57,7 @@ impl Loader {
         self: &Arc<Self>,
         shard: ShardId,
         attempt: AttemptId,
+        job: Job,
         ended: impl FnOnce(Ended) + Send + 'static,
     ) -> io::Result<()> {
         let run = Arc::new(ScanRun::new(clock::now_ns()));
@@ -57,7 +65,7 @@ impl Loader {
         let loader = Arc::clone(self);
         let work = move || {
             pools::yield_to_others();
-            let outcome = loader.attempt(shard, &run);
+            let outcome = loader.attempt(shard, &job, &run);
             drop(run);
             loader.leave(attempt);
             ended(outcome);
@@ -86,8 +94,10 @@ impl Loader {
     /// What each attempt in flight is known to need by now, bytes.
     pub(crate) fn needs(&self) -> Vec<(ShardId, AttemptId, u64)> {
         let running = self.running.lock();
+        // What a load from disk takes is known from the beginning.
+        let scans = running.iter().filter(|running| running.run.is_scan());
         let need = |running: &Running| (running.shard, running.attempt, working_bytes(running.run.entries()));
-        running.iter().map(need).collect()
+        scans.map(need).collect()
     }
 
     fn leave(&self, attempt: AttemptId) {
@@ -95,31 +105,138 @@ impl Loader {
         self.ended.notify_all();
     }
 
-    fn attempt(&self, shard: ShardId, run: &Arc<ScanRun>) -> Ended {
-        let Some(known) = self.catalogue.get(shard.0) else { return Outcome::Cancelled };
-        let (source, partial) = (Arc::clone(&known.source), known.published.is_none());
+    fn attempt(&self, shard: ShardId, job: &Job, run: &Arc<ScanRun>) -> Ended {
+        let Some(now) = self.catalogue.get(shard.0) else { return Outcome::Cancelled };
+        let (source, partial) = (Arc::clone(&now.source), now.published.is_none());
+        let shown = now.known.map(|known| known.made_ns);
+        let snapshots = self.snapshots.as_deref();
+        let stored = snapshots.filter(|_| now.view.stored.is_some());
         // It may hold the body that is about to be replaced.
-        drop(known);
-        source.run.store(Some(Arc::clone(run)));
-        let made = catch_unwind(AssertUnwindSafe(|| self.maker.make(&source, run, partial)));
-        source.run.store(None);
-        drop(run.drain_chunks());
+        drop(now);
+        let saving = || snapshots.and_then(|snapshots| snapshots.saving(shard.0));
+        let made = catch_unwind(AssertUnwindSafe(|| match job {
+            Job::Refresh(_) => self.scan(&source, run, partial),
+            Job::Digest => match (saving(), stored) {
+                (Some(save), _) => Ok(Product::Digest(save.remembered())),
+                (None, Some(stored)) => self.recall_digest(stored, &source, shown, run),
+                (None, None) => Err(Failure::Failed("there is no snapshot".to_owned())),
+            },
+            Job::Load => match (saving(), stored) {
+                (Some(save), _) => Ok(Product::Body(save.revived())),
+                (None, Some(stored)) => match self.recall(stored, &source, shown, run)? {
+                    Some(made) => Ok(made),
+                    None => self.scan(&source, run, partial),
+                },
+                (None, None) => self.scan(&source, run, partial),
+            },
+        }));
         match made.unwrap_or_else(|panic| Err(Failure::Failed(describe_panic(&*panic)))) {
-            Ok(made) => {
-                let measured = measured(&made);
-                info!(source = source.info.name, entries = made.outcome.entries, "index made");
-                Outcome::Built { body: Box::new(made), measured }
-            }
+            Ok(product) => ended(product),
             Err(Failure::Cancelled) => Outcome::Cancelled,
             Err(Failure::Failed(reason)) => Outcome::Failed(reason),
         }
     }
+
+    fn scan(&self, source: &Arc<Source>, run: &Arc<ScanRun>, partial: bool) -> Result<Product, Failure> {
+        run.begin_scan();
+        source.run.store(Some(Arc::clone(run)));
+        let _ending = Ending { source, run };
+        let made = self.maker.make(source, run, partial)?;
+        info!(source = source.info.name, entries = made.outcome.entries, "index made");
+        Ok(Product::Body(made))
+    }
+
+    /// Loads the snapshot of a source; `None` if it is none that may be loaded. `shown` is when the last body
+    /// was made that was shown.
+    fn recall(
+        &self,
+        snapshots: &Snapshots,
+        source: &Source,
+        shown: Option<UnixNanos>,
+        run: &ScanRun,
+    ) -> Result<Option<Product>, Failure> {
+        let began = Instant::now();
+        let made = snapshots.load(source, run);
+        match made.and_then(|made| not_older(shown, made.made_ns).map(|()| made)) {
+            Ok(made) => {
+                let (source_name, took_ms) = (&source.info.name, run::millis(began.elapsed()));
+                info!(source = source_name, entries = made.outcome.entries, took_ms, "snapshot loaded");
+                self.catalogue.update(source.info.id, |shard| shard.load_reason = Some(loaded()));
+                Ok(Some(Product::Body(made)))
+            }
+            Err(NotLoaded::Cancelled) => Err(Failure::Cancelled),
+            Err(NotLoaded::Because(error)) => {
+                self.give_up_snapshot(source, &error);
+                Ok(None)
+            }
+        }
+    }
+
+    fn recall_digest(
+        &self,
+        snapshots: &Snapshots,
+        source: &Source,
+        shown: Option<UnixNanos>,
+        run: &ScanRun,
+    ) -> Result<Product, Failure> {
+        let recalled = snapshots.load_digest(&source.info, &run.cancel);
+        match recalled.and_then(|recalled| not_older(shown, recalled.known.made_ns).map(|()| recalled)) {
+            Ok(recalled) => Ok(Product::Digest(recalled)),
+            Err(NotLoaded::Cancelled) => Err(Failure::Cancelled),
+            Err(NotLoaded::Because(error)) => {
+                self.give_up_snapshot(source, &error);
+                Err(Failure::Failed(error.to_string()))
+            }
+        }
+    }
+
+    /// A snapshot that cannot be loaded is not tried again.
+    fn give_up_snapshot(&self, source: &Source, error: &LoadError) {
+        let reason = Arc::new(snapshots::report(&source.info.name, error));
+        self.catalogue.update(source.info.id, |shard| {
+            (shard.snapshot, shard.load_reason) = (None, Some(reason));
+        });
+    }
 }
 
-fn measured(made: &Made) -> Measured {
-    Measured {
-        body_bytes: made.body.heap_bytes() as u64,
-        digest_bytes: made.digest.heap_bytes() as u64,
-        peak_bytes: working_bytes(made.outcome.entries),
+/// Takes the run off its source however the scan ends, also by a panic.
+struct Ending<'a> {
+    source: &'a Source,
+    run: &'a ScanRun,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.source.run.store(None);
+        drop(self.run.drain_chunks());
+    }
+}
+
+/// Answers do not go back in time: what was shown is not followed by something older.
+fn not_older(shown: Option<UnixNanos>, made: UnixNanos) -> Result<(), NotLoaded> {
+    match shown {
+        Some(shown) if made < shown => Err(NotLoaded::Because(LoadError::StaleByEpoch {
+            cached: "an older index".to_owned(),
+            current: "a newer one has been shown".to_owned(),
+        })),
+        _ => Ok(()),
+    }
+}
+
+fn ended(product: Product) -> Ended {
+    match product {
+        Product::Body(made) => {
+            let measured = Measured {
+                body_bytes: made.body.heap_bytes() as u64,
+                digest_bytes: made.digest.heap_bytes() as u64,
+                peak_bytes: made.peak_bytes,
+            };
+            let behind = made.behind;
+            Outcome::Built { body: Box::new(Product::Body(made)), measured, behind }
+        }
+        Product::Digest(recalled) => {
+            let digest_bytes = recalled.digest.heap_bytes() as u64;
+            Outcome::Digested { body: Box::new(Product::Digest(recalled)), digest_bytes }
+        }
     }
 }

@@ -3,15 +3,15 @@
 //! While a source without a body is scanned, queries that ask get a body of what was found so far.
 
 use crate::api::ScanOutcome;
-use crate::catalogue::{Catalogue, Published, Source};
+use crate::catalogue::{Catalogue, Closed, Known, Published, Source};
 use crate::clock;
+use crate::forecast::working_bytes;
 use crate::pools::Pools;
 use crate::run::{self, ScanRun, millis};
 use crate::walk::{self, Walk};
 use hearth_core::{Cancelled, UnixNanos};
 use hearth_files::digest::Digest;
 use hearth_files::index::{Body, BuildError, Root};
-use hearth_files::scan::Skipped;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
@@ -24,10 +24,29 @@ pub(crate) struct Made {
     pub(crate) digest: Arc<Digest>,
     pub(crate) began: Instant,
     pub(crate) began_ns: UnixNanos,
+    pub(crate) made_ns: UnixNanos,
     pub(crate) built_in: Duration,
     pub(crate) device: u64,
-    pub(crate) skipped: Vec<Skipped>,
+    pub(crate) closed: Vec<Closed>,
     pub(crate) outcome: ScanOutcome,
+    /// False if it was read from disk.
+    pub(crate) compared: bool,
+    /// True if it was not made from the source now.
+    pub(crate) behind: bool,
+    /// Most bytes held at one time while it was made, itself included.
+    pub(crate) peak_bytes: u64,
+}
+
+/// What a snapshot gives where only the digest is wanted.
+pub(crate) struct Recalled {
+    pub(crate) digest: Arc<Digest>,
+    pub(crate) known: Known,
+}
+
+/// What an attempt makes, as the kernel passes it through.
+pub(crate) enum Product {
+    Body(Made),
+    Digest(Recalled),
 }
 
 /// How an attempt ended without a body.
@@ -95,10 +114,14 @@ impl Maker for Scanner {
             digest: Arc::new(digest),
             began: run.began,
             began_ns: run.began_ns,
+            made_ns: clock::now_ns(),
             built_in,
             device: place.device,
-            skipped: walked.skipped,
+            closed: walked.closed,
+            peak_bytes: working_bytes(walked.outcome.entries),
             outcome: ScanOutcome { build_ms: millis(built_in), ..walked.outcome },
+            compared: true,
+            behind: false,
         })
     }
 }
@@ -137,7 +160,9 @@ impl Scanner {
             at: Instant::now(),
             built_in: building.elapsed(),
             device,
-            skipped: Vec::new(),
+            closed: Vec::new(),
+            outcome: Arc::default(),
+            compared: true,
             _hold: None,
         };
         self.catalogue.update(source.info.id, |shard| {

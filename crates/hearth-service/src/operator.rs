@@ -10,6 +10,9 @@ use hearth_core::CancelToken;
 use hearth_residency::{Command, Refusal, ShardId};
 use std::time::Duration;
 
+/// How often a wait for a save looks whether it was cancelled.
+const SAVE_POLL: Duration = Duration::from_millis(50);
+
 impl Service {
     /// Brings sources (by name or root; all if none is named) into memory and waits until they are there;
     /// with a time, pins them for so long.
@@ -57,11 +60,13 @@ impl Service {
         Ok(sources)
     }
 
-    /// Takes sources out of memory; all that are not pinned if none is named.
+    /// Takes sources out of memory; all that are not pinned if none is named. What was unsaved is on disk when
+    /// this returns, or its save has failed.
     ///
     /// # Errors
     /// [`ServiceError::UnknownSource`], [`ServiceError::Pinned`] for a named one; then nothing happened.
-    pub fn hibernate(&self, names: &[Vec<u8>]) -> Result<Vec<Freed>, ServiceError> {
+    /// Cancellation, which ends the wait for what is saved.
+    pub fn hibernate(&self, names: &[Vec<u8>], cancel: &CancelToken) -> Result<Vec<Freed>, ServiceError> {
         let mut sources = self.named(names)?;
         let pinned = |source: &SourceInfo| self.pin_of(source.id) != Pin::None;
         if names.is_empty() {
@@ -73,9 +78,23 @@ impl Service {
         for source in sources {
             let freed_bytes = self.resident_bytes(source.id);
             self.operate(&source, Command::Hibernate(ShardId(source.id)))?;
-            freed.push(Freed { source, freed_bytes });
+            freed.push(Freed { source, freed_bytes, snapshot_bytes: 0 });
         }
+        freed.iter().try_for_each(|freed| self.wait_saved(freed.source.id, cancel))?;
         Ok(freed)
+    }
+
+    /// Waits until no save of a source runs.
+    fn wait_saved(&self, id: u64, cancel: &CancelToken) -> Result<(), ServiceError> {
+        loop {
+            let seen = self.catalogue.changes();
+            if self.catalogue.get(id).is_none_or(|shard| !shard.view.saving) {
+                return Ok(());
+            }
+            cancel.check()?;
+            self.check_running()?;
+            self.catalogue.wait_change(seen, SAVE_POLL);
+        }
     }
 
     /// Sources by name or root; all of them if none is named.

@@ -10,6 +10,7 @@ use hearth_files::entry::Chunk;
 use hearth_files::scan::ScanCounters;
 use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// A partial body younger than this is not replaced.
@@ -41,6 +42,8 @@ pub(crate) struct ScanRun {
     pub(crate) began: Instant,
     /// The same by the wall clock.
     pub(crate) began_ns: UnixNanos,
+    /// False while a snapshot is tried.
+    scans: AtomicBool,
     chunks: Mutex<Vec<Arc<Chunk>>>,
     wish: Mutex<Wish>,
     wished: Condvar,
@@ -54,6 +57,7 @@ impl ScanRun {
             partial_cancel: CancelToken::new(),
             began: Instant::now(),
             began_ns: now_ns,
+            scans: AtomicBool::new(false),
             chunks: Mutex::default(),
             wish: Mutex::new(Wish::Nothing),
             wished: Condvar::new(),
@@ -63,6 +67,16 @@ impl ScanRun {
     /// How far it came.
     pub(crate) fn progress(&self) -> ScanProgress {
         ScanProgress { entries: self.entries(), elapsed_ms: millis(self.began.elapsed()) }
+    }
+
+    /// From here on it is a scan.
+    pub(crate) fn begin_scan(&self) {
+        self.scans.store(true, Ordering::Relaxed);
+    }
+
+    /// True if it is, or was, a scan.
+    pub(crate) fn is_scan(&self) -> bool {
+        self.scans.load(Ordering::Relaxed)
     }
 
     /// Keeps a chunk.

@@ -6,6 +6,7 @@
 
 use crate::Service;
 use crate::api::{Freed, Health, ScanProgress, SourceInfo, Tier};
+use crate::catalogue::Shard;
 use crate::error::{Overlap, ServiceError, lossy};
 use crate::forecast;
 use crate::paths::{holds, normalise, shown};
@@ -13,7 +14,7 @@ use crate::registry::Registry;
 use crate::walk;
 use hearth_core::CancelToken;
 use hearth_files::scan::{Mount, ScanError, is_virtual, volume_of};
-use hearth_residency::{Command, ShardId};
+use hearth_residency::{Command, ShardId, Stored};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
@@ -38,9 +39,9 @@ impl Service {
         let volume = volume(&root)?;
         check_overlap(&registry, &root, &volume)?;
         let info = registry.add(&root, name)?;
-        self.catalogue.insert(info.clone());
+        self.catalogue.insert(Shard::new(info.clone()));
         drop(registry);
-        self.load(&info);
+        self.load(&info, None);
         Ok(info)
     }
 
@@ -61,7 +62,8 @@ impl Service {
         }
         registry.remove(source.id)?;
         self.operate(&source, Command::Forget { shard: ShardId(source.id), force: true })?;
-        Ok(Freed { source, freed_bytes })
+        let snapshot_bytes = self.remove_snapshot(&source)?;
+        Ok(Freed { source, freed_bytes, snapshot_bytes })
     }
 
     /// The registered sources, ordered by number.
@@ -150,19 +152,22 @@ impl Service {
         self.catalogue.wait_change(seen, timeout)
     }
 
-    /// Makes every registered source known to the kernel.
+    /// Makes every registered source known to the kernel, with what is there of it on disk.
     pub(crate) fn load_everything(&self) {
         let sources = self.registry.lock().sources().to_vec();
-        for info in sources {
-            self.catalogue.insert(info.clone());
-            self.load(&info);
+        for info in &sources {
+            let mut shard = Shard::new(info.clone());
+            let stored = self.look_for_snapshot(&mut shard);
+            self.catalogue.insert(shard);
+            self.load(info, stored);
         }
+        self.tidy_up_snapshots(&sources);
     }
 
-    fn load(&self, info: &SourceInfo) {
+    fn load(&self, info: &SourceInfo, stored: Option<Stored>) {
         // A forecast alone is no reason to refuse a source: half the budget lets its scan begin.
         let most = self.driver.totals().budget_bytes / 2;
-        self.driver.add(info.id, forecast::first_scan(&info.root, most));
+        self.driver.add(info.id, forecast::first_scan(&info.root, most), stored);
     }
 
     /// Error for a name or path that no source answers for.

@@ -85,7 +85,7 @@ impl Service {
         let began = Instant::now();
         let question = Question { query: &req.query, cwd: req.cwd.as_deref(), within: &req.within };
         let mut parts = self.ask(question)?;
-        self.expect(&parts);
+        self.expect(&parts, cancel)?;
         let rows = match req.by {
             StatsBy::Ext => by_bytes(self.tally(&parts, cancel, &|_| tally_extensions)?),
             StatsBy::Folder => by_bytes(self.tally(&parts, cancel, &|part| {

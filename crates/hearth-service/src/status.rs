@@ -41,7 +41,7 @@ impl Service {
         let signals = Gauge::new(Arc::new(RootFolder::new("/"))).describe();
         let shards = self.catalogue.load();
         let failures = shards.iter().filter_map(|shard| self.source_failure(shard)).collect();
-        Doctor { status: self.status(), signals, failures }
+        Doctor { status: self.status(), signals, failures, snapshots: self.snapshot_place() }
     }
 
     fn source_failure(&self, shard: &Shard) -> Option<SourceFailure> {
@@ -85,6 +85,10 @@ impl Service {
             retry_count: view.failures,
             next_retry_ns: view.retry_at.map(|at| self.wall_clock(at)),
             last_error: shard.last_error(),
+            load_reason: shard.load_reason.as_deref().cloned(),
+            snapshot: shard.snapshot,
+            unsaved: view.unsaved,
+            last_save_error: view.last_save_failure.clone(),
         }
     }
 

@@ -4,6 +4,7 @@
 //! is a failed scan, so that no tree is ever indexed under another one's path.
 
 use crate::api::ScanOutcome;
+use crate::catalogue::Closed;
 use crate::config::FilesConfig;
 use crate::error::{ServiceError, lossy};
 use crate::maker::Failure;
@@ -68,7 +69,7 @@ fn root_meta(meta: &Metadata) -> Meta {
 /// What a scan says besides its rows.
 pub(crate) struct Walked {
     pub(crate) outcome: ScanOutcome,
-    pub(crate) skipped: Vec<Skipped>,
+    pub(crate) closed: Vec<Closed>,
     pub(crate) root_meta: Meta,
 }
 
@@ -123,7 +124,9 @@ fn walked(report: ScanReport) -> Walked {
         samples: report.samples,
         skipped,
     };
-    Walked { outcome, skipped: report.skipped, root_meta: report.root_meta }
+    let closed = |skipped: Skipped| Closed { why: skipped.why.to_string(), path: skipped.path };
+    let closed = report.skipped.into_iter().map(closed).collect();
+    Walked { outcome, closed, root_meta: report.root_meta }
 }
 
 impl ScanRun {

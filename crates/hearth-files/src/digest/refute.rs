@@ -17,6 +17,11 @@ impl Digest {
         !self.is_saturated() && !is_refused(&query.expr) && self.rules_out(&query.expr)
     }
 
+    /// False only if no digest of any volume refutes the query.
+    pub fn could_refute(query: &Query) -> bool {
+        could_rule_out(&query.expr)
+    }
+
     fn rules_out(&self, expr: &Expr) -> bool {
         match expr {
             Expr::And(parts) => parts.iter().any(|part| self.rules_out(part)),
@@ -75,6 +80,19 @@ impl Digest {
 
     fn lacks_path(&self, need: Option<Need>) -> bool {
         need.is_none_or(|need| self.lacks(&need))
+    }
+}
+
+/// As [`Digest::rules_out`] goes through it.
+fn could_rule_out(expr: &Expr) -> bool {
+    match expr {
+        Expr::And(parts) => parts.iter().any(could_rule_out),
+        Expr::Or(parts) => parts.iter().all(could_rule_out),
+        Expr::Not(_) => false,
+        Expr::Term(term) => matches!(
+            term.test,
+            Test::Name(_) | Test::Parent(_) | Test::Path(_) | Test::In(_) | Test::Ext(_) | Test::Category(_)
+        ),
     }
 }
 

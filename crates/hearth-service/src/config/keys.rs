@@ -4,10 +4,12 @@
 //! that what `effective` lists can be pasted back.
 
 use super::residency::{LEAST_BUDGET, shown_budget};
+use super::snapshot::LONGEST_INTERVAL_S;
 use super::value::Value;
 use super::{Config, LogLevel};
 use crate::walk;
 use hearth_core::limits;
+use std::path::Path;
 use std::time::Duration;
 
 /// One key.
@@ -213,6 +215,33 @@ pub(super) const KEYS: &[Key] = &[
         },
         show: |config| config.pressure.poll.as_millis().to_string(),
     },
+    Key {
+        name: "snapshot.enabled",
+        help: "Whether indexes are kept on disk, sealed, between runs.",
+        set: |config, value| {
+            config.snapshot.enabled = value.truth()?;
+            Ok(())
+        },
+        show: |config| config.snapshot.enabled.to_string(),
+    },
+    Key {
+        name: "snapshot.interval_s",
+        help: "Least time between two saves of one source, seconds.",
+        set: |config, value| {
+            config.snapshot.interval = seconds(value, 0, LONGEST_INTERVAL_S)?;
+            Ok(())
+        },
+        show: |config| config.snapshot.interval.as_secs().to_string(),
+    },
+    Key {
+        name: "snapshot.key_file",
+        help: "File with the machine key, an absolute path; \"\" = the daemon's own, in its state folder.",
+        set: |config, value| {
+            config.snapshot.key_file = value.absolute_path()?;
+            Ok(())
+        },
+        show: |config| shown_path(config.snapshot.key_file.as_deref()),
+    },
 ];
 
 /// What to say about a key that does not exist.
@@ -232,6 +261,11 @@ fn size(number: u64) -> usize {
 
 fn seconds(value: &Value, least: u64, most: u64) -> Result<Duration, String> {
     value.number(least, most).map(Duration::from_secs)
+}
+
+/// A path as it would stand in the file. Paths come from UTF-8 text, so nothing is lost.
+fn shown_path(path: Option<&Path>) -> String {
+    toml::Value::from(path.map_or_else(String::new, |path| path.to_string_lossy().into_owned())).to_string()
 }
 
 fn list(items: &[String]) -> String {

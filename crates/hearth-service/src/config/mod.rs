@@ -7,9 +7,11 @@
 
 mod keys;
 mod residency;
+mod snapshot;
 mod value;
 
 pub use residency::{IdleConfig, LoadConfig, MemoryConfig, PressureConfig, StaleConfig};
+pub use snapshot::SnapshotConfig;
 
 use crate::walk;
 use keys::{KEYS, Key};
@@ -178,8 +180,12 @@ pub struct Config {
     pub stale: StaleConfig,
     /// `[pressure]`
     pub pressure: PressureConfig,
+    /// `[snapshot]`
+    pub snapshot: SnapshotConfig,
     /// Home directory of the user: `$HOME`, not a key of the file.
     pub home: Option<PathBuf>,
+    /// Folder of the credentials that the service manager hands over: `$CREDENTIALS_DIRECTORY`, not a key.
+    pub credentials: Option<PathBuf>,
     /// Settings that are not the default, as indices of [`KEYS`].
     origins: Vec<(usize, Origin)>,
 }
@@ -200,7 +206,9 @@ impl Default for Config {
             load: LoadConfig::default(),
             stale: StaleConfig::default(),
             pressure: PressureConfig::default(),
+            snapshot: SnapshotConfig::default(),
             home: None,
+            credentials: None,
             origins: Vec::new(),
         }
     }
@@ -215,7 +223,9 @@ impl Config {
         }
         config.apply_environment(environment)?;
         residency::check_ladder(&config)?;
-        config.home = environment("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+        let folder = |name| environment(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+        config.home = folder("HOME");
+        config.credentials = folder("CREDENTIALS_DIRECTORY");
         Ok(config)
     }
 

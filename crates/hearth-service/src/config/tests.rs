@@ -3,7 +3,7 @@
 use super::*;
 use std::time::Duration;
 
-fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
+pub(super) fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let look_up =
         |name: &str| environment.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));
     Config::load(Some(ConfigFile { name: "config.toml", text }), &look_up)
@@ -23,13 +23,23 @@ fn nothing_set_is_the_default() {
 #[test]
 fn the_environment_wins_over_the_file() {
     let text = "[files]\nscan_threads = 3\nstale_after_s = 9\n";
-    let config = load(text, &[("HEARTH_FILES_SCAN_THREADS", "5"), ("HOME", "/home/ada")]).unwrap();
+    let config = load(text, &[("HEARTH_FILES_SCAN_THREADS", "5")]).unwrap();
     assert_eq!((config.files.scan_threads, config.files.stale_after_s), (5, 9));
-    assert_eq!(config.home, Some(PathBuf::from("/home/ada")));
     let origin = |key| config.effective().into_iter().find(|setting| setting.key == key).unwrap().origin;
     assert_eq!(origin("files.scan_threads").to_string(), "environment HEARTH_FILES_SCAN_THREADS");
     assert_eq!(origin("files.stale_after_s").to_string(), "config.toml:3");
     assert_eq!(origin("log.level"), Origin::Default);
+}
+
+#[test]
+fn folders_of_the_environment_are_taken_unless_empty() {
+    let folders =
+        |environment: &[_]| load("", environment).map(|config| (config.home, config.credentials)).unwrap();
+    let set =
+        folders(&[("HOME", "/home/ada"), ("CREDENTIALS_DIRECTORY", "/run/credentials/hearthd.service")]);
+    let path = |text| Some(PathBuf::from(text));
+    assert_eq!(set, (path("/home/ada"), path("/run/credentials/hearthd.service")));
+    assert_eq!(folders(&[("HOME", ""), ("CREDENTIALS_DIRECTORY", "")]), (None, None));
 }
 
 #[test]

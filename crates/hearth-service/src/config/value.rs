@@ -4,6 +4,7 @@
 //! expects. Conversions say what they wanted in words that can stand in an error as they are.
 
 use super::{ConfigError, ConfigFile, Origin};
+use std::path::PathBuf;
 use toml::de::{DeTable, DeValue};
 
 /// A value before a key has made sense of it.
@@ -123,6 +124,17 @@ impl Value {
         enough.map(Some).ok_or_else(|| {
             format!("expected \"auto\" or a number of bytes such as \"2gb\", at least {least}, found {self}")
         })
+    }
+
+    /// An absolute path, or nothing for the empty text.
+    pub(super) fn absolute_path(&self) -> Result<Option<PathBuf>, String> {
+        let path = match self {
+            Value::Text(text) | Value::Loose(text) if text.is_empty() => return Ok(None),
+            Value::Text(text) | Value::Loose(text) => Some(PathBuf::from(text)),
+            _ => None,
+        };
+        let path = path.filter(|path| path.is_absolute());
+        path.map(Some).ok_or_else(|| format!("expected an absolute path, or \"\" for none, found {self}"))
     }
 
     /// One of the given words.

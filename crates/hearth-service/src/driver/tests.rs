@@ -10,8 +10,9 @@ mod stopping;
 use super::*;
 use crate::api::{ScanOutcome, SourceInfo};
 use crate::catalogue::Source;
+use crate::forecast::working_bytes;
 use crate::loader::Loader;
-use crate::maker::{Failure, Maker};
+use crate::maker::{Failure, Made, Maker};
 use crate::run::ScanRun;
 use hearth_core::{CancelToken, EntryKind};
 use hearth_files::digest::Digest;
@@ -40,7 +41,7 @@ where
 }
 
 /// A body of this many files.
-fn made(source: &Source, run: &ScanRun, files: u64) -> Made {
+pub(crate) fn made(source: &Source, run: &ScanRun, files: u64) -> Made {
     static POOL: LazyLock<rayon::ThreadPool> =
         LazyLock::new(|| rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap());
     let mut chunk = Chunk::default();
@@ -50,24 +51,19 @@ fn made(source: &Source, run: &ScanRun, files: u64) -> Made {
     }
     let root = Root { path: source.root.clone(), meta: Meta::unknown(EntryKind::Dir, 1) };
     let body = Body::build(&root, &[Arc::new(chunk)], &POOL, &CancelToken::new()).unwrap();
-    let outcome = ScanOutcome {
-        entries: files,
-        scan_ms: 0,
-        build_ms: 0,
-        denied: 0,
-        vanished: 0,
-        failed: 0,
-        samples: Vec::new(),
-        skipped: Vec::new(),
-    };
+    let outcome = ScanOutcome { entries: files, ..ScanOutcome::default() };
     Made {
         digest: Arc::new(Digest::of(&body)),
         body: Arc::new(body),
         began: run.began,
         began_ns: run.began_ns,
+        made_ns: clock::now_ns(),
         built_in: Duration::ZERO,
         device: 0,
-        skipped: Vec::new(),
+        closed: Vec::new(),
+        compared: true,
+        behind: false,
+        peak_bytes: working_bytes(files),
         outcome,
     }
 }
@@ -121,12 +117,13 @@ impl Bench {
         Self::with(policy, make, |_| {})
     }
 
-    fn with<F>(policy: Policy, make: F, change: impl FnOnce(&mut Parts)) -> Self
+    fn with<F>(mut policy: Policy, make: F, change: impl FnOnce(&mut Parts)) -> Self
     where
         F: Fn(&Source, &ScanRun) -> Result<Made, Failure> + Send + Sync + 'static,
     {
         let catalogue = Arc::new(Catalogue::default());
-        let loader = Arc::new(Loader::new(Arc::clone(&catalogue), Box::new(Scripted(make))));
+        let loader = Arc::new(Loader::new(Arc::clone(&catalogue), Box::new(Scripted(make)), None));
+        policy.save_interval = None;
         let mut parts = Parts {
             catalogue: Arc::clone(&catalogue),
             loader,
@@ -135,6 +132,7 @@ impl Bench {
             gauge: None,
             poll: Duration::from_millis(5),
             stop_patience: LONG,
+            snapshots: None,
         };
         change(&mut parts);
         Self { driver: Driver::start(parts).unwrap(), catalogue }
@@ -142,8 +140,9 @@ impl Bench {
 
     fn add(&self, id: u64) {
         let root = format!("/{id}").into_bytes();
-        self.catalogue.insert(SourceInfo { id, name: id.to_string(), kind: "volume", root });
-        self.driver.add(id, FORECAST);
+        let info = SourceInfo { id, name: id.to_string(), kind: "volume", root };
+        self.catalogue.insert(Shard::new(info));
+        self.driver.add(id, FORECAST, None);
     }
 
     /// Adds sources, one after the other has a body.

@@ -2,7 +2,7 @@
 
 use hearth_core::CancelToken;
 use hearth_service::api::{FindRequest, FindSummary, RowSink, Rows, SinkClosed};
-use hearth_service::{Config, Service, ServiceError};
+use hearth_service::{Config, Folders, Service, ServiceError};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ impl Fixture {
 
     pub(crate) fn with(config: Config) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let service = Service::open(config, &folder.path().join("state")).unwrap();
+        let service = Service::open(config, &Folders::under(folder.path())).unwrap();
         Self { service, folder }
     }
 
@@ -69,8 +69,12 @@ impl Fixture {
 
     /// Reopens the service on the same state.
     pub(crate) fn reopen(self) -> Self {
+        self.reopen_with(Config::default())
+    }
+
+    pub(crate) fn reopen_with(self, config: Config) -> Self {
         self.service.shutdown();
-        let service = Service::open(Config::default(), &self.path("state")).unwrap();
+        let service = Service::open(config, &Folders::under(self.folder.path())).unwrap();
         Self { service, folder: self.folder }
     }
 

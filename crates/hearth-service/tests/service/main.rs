@@ -6,5 +6,6 @@ mod failing;
 mod fixture;
 mod residency;
 mod searching;
+mod snapshots;
 mod sources;
 mod stress;

@@ -3,7 +3,7 @@
 use crate::fixture::{Fixture, ask, patience};
 use hearth_core::CancelToken;
 use hearth_service::api::{FindRequest, Health, RowSink, Rows, SinkClosed, Tier};
-use hearth_service::{Allocator, Body, Config, Overlap, Service, ServiceError};
+use hearth_service::{Allocator, Body, Config, Folders, Overlap, Service, ServiceError};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -256,7 +256,7 @@ fn memory_is_offered_back_after_builds_and_forgetting() {
     let counted = Arc::clone(&calls);
     let allocator = OnRelease(move || _ = counted.fetch_add(1, Ordering::Relaxed)).shared();
     let service =
-        Service::open_with(Config::default(), &folder.path().join("state"), Some(allocator)).unwrap();
+        Service::open_with(Config::default(), &Folders::under(folder.path()), Some(allocator)).unwrap();
     let tree = folder.path().join("tree");
     fs::create_dir(&tree).unwrap();
     let info = service.add(tree.as_os_str().as_bytes(), None).unwrap();
@@ -287,8 +287,10 @@ fn a_replaced_body_is_gone_when_memory_is_offered_back() {
     let looked = Arc::clone(&glance);
     let release = move || _ = tell.send(looked.lock().unwrap().0.upgrade().is_some());
     let allocator = OnRelease(release).shared();
-    let service =
-        Service::open_with(Config::default(), &folder.path().join("state"), Some(allocator)).unwrap();
+    let mut config = Config::default();
+    // Whoever saves a body holds it.
+    config.snapshot.enabled = false;
+    let service = Service::open_with(config, &Folders::under(folder.path()), Some(allocator)).unwrap();
     service.add(tree.as_os_str().as_bytes(), None).unwrap();
     let next = || told.recv_timeout(Duration::from_secs(120)).unwrap();
     assert!(!next());

@@ -205,7 +205,7 @@ impl Stress {
             let done = match dice.below(6) {
                 0 | 1 => service.refresh(&names(source)).map(drop),
                 2 => service.refresh(&names(0)).map(drop),
-                3 => service.hibernate(&[]).map(drop),
+                3 => service.hibernate(&[], &patience()).map(drop),
                 4 => service.preload(&names(source), Some(Duration::from_millis(20)), &patience()).map(drop),
                 _ => service
                     .pin(&names(source), &patience())
@@ -276,7 +276,7 @@ impl Stress {
             let number = self.on_disk[source].load(Ordering::Relaxed);
             assert_eq!(Self::makings(&rows, true), [(source, number)]);
         }
-        service.hibernate(&[]).unwrap();
+        service.hibernate(&[], &patience()).unwrap();
         let until = Instant::now() + Duration::from_secs(60);
         while service.status().held_bytes > 0 {
             assert!(Instant::now() < until, "{:?}", service.status());

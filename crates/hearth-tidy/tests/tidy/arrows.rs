@@ -24,7 +24,7 @@ const HOUSE: &[Arrows] = &[
     Arrows { from: "hearth-snapshot", to: &["hearth-core"], optional: &[] },
     Arrows {
         from: "hearth-service",
-        to: &["hearth-core", "hearth-files", "hearth-residency"],
+        to: &["hearth-core", "hearth-files", "hearth-residency", "hearth-snapshot"],
         optional: &[],
     },
     Arrows { from: "hearth-protocol", to: &["hearth-core"], optional: &["hearth-service"] },

@@ -20,14 +20,14 @@ const RUNS: usize = 3000;
 struct Inbox(mpsc::Sender<Said>);
 
 enum Said {
-    Event(Event<Box<Made>>),
+    Event(Event<Box<Product>>),
     Claim(ShardId, mpsc::Sender<()>),
     Over,
 }
 
 /// The kernel's thread.
 struct Desk {
-    kernel: Kernel<Box<Made>>,
+    kernel: Kernel<Box<Product>>,
     now: Moment,
     catalogue: Arc<Catalogue>,
     releases: Arc<Releases>,
@@ -65,10 +65,10 @@ impl Desk {
         totals.attempts > 0 || totals.retained_bytes > 0
     }
 
-    fn step(&mut self, event: Event<Box<Made>>) {
+    fn step(&mut self, event: Event<Box<Product>>) {
         self.now += Duration::from_micros(1);
         let effects = self.kernel.step(self.now, event);
-        let (garbage, after) = publish(&self.catalogue, &self.releases, effects);
+        let Entered { garbage, after, .. } = publish(&self.catalogue, &self.releases, effects);
         thread::spawn(move || drop(garbage));
         for effect in after {
             if let Effect::Start { shard, attempt, .. } = effect {
@@ -80,34 +80,32 @@ impl Desk {
     fn start(&self, shard: ShardId, attempt: AttemptId) {
         let (inbox, (body, digest)) = (self.inbox.clone(), self.body.clone());
         thread::spawn(move || {
-            let outcome = ScanOutcome {
-                entries: 0,
-                scan_ms: 0,
-                build_ms: 0,
-                denied: 0,
-                vanished: 0,
-                failed: 0,
-                samples: Vec::new(),
-                skipped: Vec::new(),
-            };
-            let body = Box::new(Made {
+            let body = Box::new(Product::Body(Made {
                 body,
                 digest,
                 began: Instant::now(),
                 began_ns: 0,
+                made_ns: 0,
                 built_in: Duration::ZERO,
                 device: 0,
-                skipped: Vec::new(),
-                outcome,
-            });
+                closed: Vec::new(),
+                outcome: ScanOutcome::default(),
+                compared: true,
+                behind: false,
+                peak_bytes: BODY,
+            }));
             let measured = Measured { body_bytes: BODY, digest_bytes: 1, peak_bytes: BODY };
-            inbox.tell(Event::Ended { shard, attempt, outcome: Outcome::Built { body, measured } });
+            inbox.tell(Event::Ended {
+                shard,
+                attempt,
+                outcome: Outcome::Built { body, measured, behind: false },
+            });
         });
     }
 }
 
 impl Inbox {
-    fn tell(&self, event: Event<Box<Made>>) {
+    fn tell(&self, event: Event<Box<Product>>) {
         self.0.send(Said::Event(event)).unwrap();
     }
 
@@ -151,7 +149,7 @@ fn run(shards: u64, budget_bytes: u64, threads: fn(&Arc<Catalogue>, &Inbox) -> V
             let ((said, inbox), (wake, bell)) = (mpsc::channel(), bounded(1));
             let said = Inbox(said);
             let mut desk = Desk {
-                kernel: Kernel::new(Policy { budget_bytes, ..Policy::default() }),
+                kernel: Kernel::new(Policy { budget_bytes, save_interval: None, ..Policy::default() }),
                 now: Moment::ZERO,
                 catalogue: Arc::clone(&catalogue),
                 releases: Releases::new(wake),
@@ -161,8 +159,9 @@ fn run(shards: u64, budget_bytes: u64, threads: fn(&Arc<Catalogue>, &Inbox) -> V
             };
             for id in 1..=shards {
                 let root = format!("/{id}").into_bytes();
-                catalogue.insert(SourceInfo { id, name: id.to_string(), kind: "volume", root });
-                desk.step(Event::Add { shard: ShardId(id), forecast_bytes: BODY });
+                let info = SourceInfo { id, name: id.to_string(), kind: "volume", root };
+                catalogue.insert(Shard::new(info));
+                desk.step(Event::Add { shard: ShardId(id), forecast_bytes: BODY, stored: None });
             }
             let desk = thread::spawn(move || desk.serve(&inbox, &bell));
             let threads = threads(&catalogue, &said);
