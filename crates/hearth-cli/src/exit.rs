@@ -1,7 +1,7 @@
 //! The exit codes, all in one place.
 //!
-//! 0 found or done · 1 nothing found, or problems found by `doctor` · 2 error, also after partial results · a reader that went away
-//! is success.
+//! 0 found or done · 1 nothing found, or problems found by `doctor` · 2 error, also after partial results, or done in part · a
+//! reader that went away is success.
 
 use crate::failure::{Failure, Stop};
 use crate::notes::Notes;
@@ -17,6 +17,8 @@ pub(crate) enum Done {
     Nothing,
     /// Looked for problems and found some.
     Problems,
+    /// Done, but not for all; what was left out is told.
+    InPart,
 }
 
 impl Done {
@@ -40,6 +42,7 @@ pub(crate) fn finish(outcome: Outcome, printer: &mut Printer, notes: &mut Notes,
     match flushed {
         Ok(Done::Found) | Err(Stop::PipeClosed) => ExitCode::SUCCESS,
         Ok(Done::Nothing | Done::Problems) => ExitCode::from(1),
+        Ok(Done::InPart) => ExitCode::from(2),
         Err(Stop::Failed(failure)) => {
             tell(&failure, printer, notes, json);
             ExitCode::from(2)

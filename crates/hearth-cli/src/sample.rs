@@ -66,5 +66,11 @@ pub(crate) fn shard() -> Shard {
         retry_count: 0,
         next_retry_ns: None,
         last_error: None,
+        load_reason: None,
+        load_text: None,
+        snapshot_bytes: 0,
+        snapshot_saved_ns: None,
+        unsaved: false,
+        last_save_error: None,
     }
 }

@@ -7,8 +7,8 @@
 use crate::error::CallError;
 use crate::reader::FrameReader;
 use hearth_protocol::answer::{
-    Check, Checks, Config, DuRow, DupeGroup, Freed, Hello, Kept, List, Refreshed, RequestProgress,
-    ScanProgress, Source, StatsRow, Status, Stopping, Subscribed, Summary, Transition,
+    Check, Checks, Config, DuRow, DupeGroup, Freed, Hello, Kept, KeyRotation, List, Refreshed,
+    RequestProgress, ScanProgress, Source, StatsRow, Status, Stopping, Subscribed, Summary, Transition,
 };
 use hearth_protocol::envelope::{Message, RowsParams, request_line};
 use hearth_protocol::limits::RAW_FRAME_MAX_BYTES;
@@ -206,6 +206,11 @@ impl Client {
     /// `refresh`: names of the sources that are scanned.
     pub fn refresh(&mut self, params: &SourcesParams) -> Result<Vec<String>, CallError> {
         self.call::<_, Refreshed>(method::REFRESH, params).map(|refreshed| refreshed.sources)
+    }
+
+    /// `rotate_key`: the file of the new machine key, and which snapshots open with it.
+    pub fn rotate_key(&mut self) -> Result<KeyRotation, CallError> {
+        self.call(method::ROTATE_KEY, &NoParams {})
     }
 
     /// `config`.

@@ -110,6 +110,7 @@ fn plan(context: &Context<'_>, request: &Request<'_>) -> Result<Plan, RpcError> 
         method::PIN => operation::operate::plan_pin(request),
         method::UNPIN => operation::operate::plan_unpin(request),
         method::HIBERNATE => operation::operate::plan_hibernate(request),
+        method::ROTATE_KEY => operation::process::plan_rotate_key(request),
         method::STATUS => operation::process::plan_status(request),
         method::DOCTOR => operation::process::plan_doctor(request),
         method::HELLO => operation::process::hello(context, request),

@@ -4,11 +4,13 @@
 //! `--json` as it stands. Readers ignore fields they do not know.
 
 mod doctor;
+mod key;
 mod status;
 
 use crate::bytes::{KeyField, PathField, RootField, V1};
 use crate::envelope::Id;
 pub use doctor::{Check, Checks, State};
+pub use key::{KeyRotation, LeftOut};
 use serde::{Deserialize, Serialize};
 pub use status::{Daemon, LastScan, Scanning, Shard, Status};
 
@@ -244,6 +246,8 @@ pub struct Freed {
     pub source: Source,
     /// Heap bytes of its body and digest; queries that hold the body keep it until they end.
     pub freed_bytes: u64,
+    /// Bytes of its snapshot that were removed from disk; 0 where it was kept, or there was none.
+    pub snapshot_bytes: u64,
 }
 
 /// Result of `list` and `unpin`; with other rows, of `preload`, `pin` and `hibernate`.
@@ -335,8 +339,8 @@ pub struct Transition {
     pub from: String,
     /// Word of the state it is in.
     pub to: String,
-    /// `load`, `promote`, `publish`, `refresh`, `idle`, `budget`, `pressure`, `preload`, `pin-expired`,
-    /// `hibernate`, `forget`, `failed`, `recovered`.
+    /// `load`, `promote`, `publish`, `digest`, `refresh`, `idle`, `budget`, `pressure`, `preload`,
+    /// `pin-expired`, `hibernate`, `forget`, `failed`, `recovered`.
     pub reason: String,
     /// Heap bytes of body and digest in memory after it.
     pub bytes: u64,
@@ -374,9 +378,8 @@ mod tests {
 
     #[test]
     fn rows_about_sources_are_source_objects() {
-        let freed = Freed { source: source("a", b"/a".to_vec()), freed_bytes: 7 };
-        let expect =
-            r#"{"type":"source","v":1,"id":3,"name":"a","kind":"volume","root":"/a","freed_bytes":7}"#;
+        let freed = Freed { source: source("a", b"/a".to_vec()), freed_bytes: 7, snapshot_bytes: 5 };
+        let expect = r#"{"type":"source","v":1,"id":3,"name":"a","kind":"volume","root":"/a","freed_bytes":7,"snapshot_bytes":5}"#;
         assert_eq!(serde_json::to_string(&freed).unwrap(), expect);
         let kept = Kept { source: freed.source, resident_bytes: 9, pinned: false, pin_expires_ns: None };
         let text = serde_json::to_string(&List { sources: vec![kept] }).unwrap();
@@ -389,11 +392,13 @@ mod tests {
             name in ".{1,8}",
             root in proptest::collection::vec(any::<u8>(), 0..12),
             bytes: u64,
+            snapshot_bytes: u64,
             pinned: bool,
             pin_expires_ns: Option<i64>,
         ) {
             let source = source(&name, root);
-            let freed = List { sources: vec![Freed { source: source.clone(), freed_bytes: bytes }] };
+            let freed = Freed { source: source.clone(), freed_bytes: bytes, snapshot_bytes };
+            let freed = List { sources: vec![freed] };
             prop_assert_eq!(survives(&freed), freed);
             let kept = Kept { source, resident_bytes: bytes, pinned, pin_expires_ns };
             prop_assert_eq!(survives(&kept), kept);

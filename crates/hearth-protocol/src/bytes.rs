@@ -95,6 +95,10 @@ twin! {
     /// The key of a group: `key`, or `key_b64` where it is not UTF-8.
     KeyField, "key", "key_b64"
 }
+twin! {
+    /// The file of the machine key: `key_file`, or `key_file_b64` where its path is not UTF-8.
+    KeyFileField, "key_file", "key_file_b64"
+}
 
 /// Splits bytes into the pair of twin parameters: exactly one is `Some`.
 pub(crate) fn to_twins(bytes: Vec<u8>) -> (Option<String>, Option<B64>) {

@@ -33,6 +33,8 @@ pub const UNPIN: &str = "unpin";
 pub const HIBERNATE: &str = "hibernate";
 /// Scan sources anew.
 pub const REFRESH: &str = "refresh";
+/// Replace the machine key and seal the snapshots anew.
+pub const ROTATE_KEY: &str = "rotate_key";
 /// Effective configuration.
 pub const CONFIG: &str = "config";
 /// Stop a running request of the same connection.
@@ -45,7 +47,7 @@ pub const UNSUBSCRIBE: &str = "unsubscribe";
 pub const SHUTDOWN: &str = "shutdown";
 
 /// Every method, in the order of `hello`'s capabilities.
-pub const ALL: [&str; 20] = [
+pub const ALL: [&str; 21] = [
     HELLO,
     FIND,
     DU,
@@ -61,6 +63,7 @@ pub const ALL: [&str; 20] = [
     UNPIN,
     HIBERNATE,
     REFRESH,
+    ROTATE_KEY,
     CONFIG,
     CANCEL,
     SUBSCRIBE,

@@ -41,7 +41,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// No parameters: `list`, `status`, `doctor`, `config`, `shutdown`.
+/// No parameters: `list`, `status`, `doctor`, `rotate_key`, `config`, `shutdown`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NoParams {}

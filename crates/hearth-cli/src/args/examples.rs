@@ -125,8 +125,14 @@ pub(crate) const CONFIG: &str = "\
 Examples:
   hearth config                     every key, its value and where it comes from
   $EDITOR \"$(hearth config --path)\"
+  hearth config key rotate          a new key for the snapshots on disk
 
 Every key a.b_c can be set by the environment variable HEARTH_A_B_C.";
+
+pub(crate) const KEY_ROTATE: &str = "\
+Examples:
+  hearth config key rotate
+  hearth config key rotate --json | jq '.left_out'";
 
 pub(crate) const COMPLETIONS: &str = "\
 Examples:

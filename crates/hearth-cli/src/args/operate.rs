@@ -45,7 +45,7 @@ pub(crate) enum SourceKind {
     Ntfs,
 }
 
-/// Stop indexing sources and drop what is known about them
+/// Stop indexing sources and drop what is known about them, in memory and on disk
 ///
 /// A source that is in memory is refused unless it is forced.
 #[derive(Args, Debug)]
@@ -166,16 +166,39 @@ pub(crate) struct RpcArgs {
     pub(crate) no_daemon: bool,
 }
 
-/// Show the configuration in effect and where it comes from
+/// Show the configuration in effect and where it comes from, or change the key of the snapshots
 #[derive(Args, Debug)]
 #[command(after_help = examples::CONFIG)]
 pub(crate) struct ConfigArgs {
+    #[command(subcommand)]
+    pub(crate) action: Option<ConfigAction>,
     /// Only the path of the configuration file, whether or not it exists
     #[arg(long, conflicts_with = "json")]
     pub(crate) path: bool,
     /// JSON Lines
-    #[arg(long)]
+    // Global, so that it may also stand before a subcommand.
+    #[arg(long, global = true)]
     pub(crate) json: bool,
+}
+
+/// What to do in place of showing the configuration.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigAction {
+    /// Look after the key that the snapshots on disk are sealed with
+    #[command(subcommand)]
+    Key(KeyAction),
+}
+
+/// What to do with the key.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyAction {
+    /// Replace the key by a new one and seal the snapshots anew
+    ///
+    /// What the old key sealed can no longer be opened by it, copies of the snapshots aside that were made before. A
+    /// snapshot that cannot be sealed anew is left out: its source is read again when it is next loaded. Exit code 0
+    /// if none was left out, else 2.
+    #[command(after_help = examples::KEY_ROTATE)]
+    Rotate,
 }
 
 /// Print completions for a shell

@@ -19,7 +19,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 /// How long a daemon may take to end, seconds.
-const STOP_SECONDS: i64 = 30;
+const STOP_SECONDS: i64 = 90;
 
 /// Carries out one action.
 pub(crate) fn run(args: &DaemonArgs, console: &mut Console) -> Outcome {

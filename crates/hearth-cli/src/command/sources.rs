@@ -13,7 +13,7 @@ use crate::reach::{connect, refused};
 use crate::render::table::{Align, Table};
 use crate::text::{quote, size};
 use crate::waiting;
-use hearth_protocol::answer::Source;
+use hearth_protocol::answer::{Freed, Source};
 use hearth_protocol::params::{AddParams, ForgetParams, SourceKind as WireKind, SourcesParams};
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -52,11 +52,16 @@ pub(crate) fn forget(args: &ForgetArgs, console: &mut Console) -> Outcome {
         let mut params = ForgetParams { force: args.force, ..ForgetParams::default() };
         params.set_source(name_or_root(source, &cwd));
         let forgotten = client.forget(&params).map_err(refused)?;
-        let (source, freed) = (&forgotten.source, size::human(forgotten.freed_bytes));
-        let text = format!("forgot {} ({}), {freed} freed", source.name, quote::visible(&source.root.0));
-        tell(&forgotten, &text, args.json, console)?;
+        tell(&forgotten, &forgot(&forgotten), args.json, console)?;
     }
     Ok(Done::Found)
+}
+
+fn forgot(forgotten: &Freed) -> String {
+    let Freed { source, freed_bytes, snapshot_bytes } = forgotten;
+    let (memory, disk) = (size::human(*freed_bytes), size::human(*snapshot_bytes));
+    let root = quote::visible(&source.root.0);
+    format!("forgot {} ({root}), {memory} of memory and {disk} of disk freed", source.name)
 }
 
 /// Lists the sources.
@@ -124,6 +129,7 @@ fn table(sources: &[Source], quoted: bool) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hearth_protocol::{RootField, V1};
 
     #[test]
     fn a_slash_makes_a_path() {
@@ -132,6 +138,14 @@ mod tests {
         assert_eq!(given("./docs"), b"/nonexistent-folder/docs");
         assert_eq!(given("/nonexistent-root"), b"/nonexistent-root");
         assert_eq!(given(".."), b"/");
+    }
+
+    #[test]
+    fn a_forgotten_source_says_what_it_held() {
+        let root = RootField(b"/a\nb".to_vec());
+        let source = Source { v: V1, id: 1, name: "a".into(), kind: "volume".into(), root };
+        let forgotten = Freed { source, freed_bytes: 3 << 20, snapshot_bytes: 512 };
+        assert_eq!(forgot(&forgotten), "forgot a ($'/a\\nb'), 3.0M of memory and 512 of disk freed");
     }
 
     #[test]

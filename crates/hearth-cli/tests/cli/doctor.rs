@@ -26,7 +26,7 @@ fn a_healthy_daemon_has_no_problem() {
     let checks = checks(&run);
     let problems: Vec<&Value> = checks.iter().filter(|check| check["state"] == "problem").collect();
     assert_eq!((run.code, problems), (0, Vec::new()), "{}", run.stderr);
-    for name in ["daemon", "socket", "state folder", "open files", "sources"] {
+    for name in ["daemon", "socket", "state folder", "open files", "snapshots", "snapshot key", "sources"] {
         assert_eq!(check(&checks, name)["state"], "ok", "{name}");
     }
     assert!(check(&checks, "daemon")["detail"].as_str().expect("text").contains("resident"));

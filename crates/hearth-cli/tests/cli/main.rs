@@ -14,6 +14,7 @@ mod operator;
 mod output;
 mod reports;
 mod rpc;
+mod snapshots;
 mod sources;
 mod terminal;
 mod waiting;

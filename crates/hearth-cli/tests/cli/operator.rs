@@ -107,6 +107,7 @@ fn a_source_in_memory_is_forgotten_only_by_force() {
     assert!(refused.stderr.contains("--force"), "{}", refused.stderr);
     let forgotten = &world.json(&["forget", "tree", "--force", "--json"])[0];
     assert!(forgotten["type"] == "source" && forgotten["freed_bytes"].as_u64() > Some(0), "{forgotten}");
+    assert!(forgotten["snapshot_bytes"].is_u64(), "{forgotten}");
     assert_eq!(world.run(&["list"]).code, 1);
 }
 
@@ -115,7 +116,7 @@ fn a_source_out_of_memory_is_forgotten_without_force() {
     let world = world();
     succeeded(&world.run(&["hibernate"]));
     let text = succeeded(&world.run(&["forget", "tree"]));
-    assert!(text.ends_with(", 0 freed\n"), "{text}");
+    assert!(text.contains("), 0 of memory and ") && text.ends_with(" of disk freed\n"), "{text}");
 }
 
 #[test]

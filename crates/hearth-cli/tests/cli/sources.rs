@@ -26,7 +26,11 @@ fn a_source_lives_from_add_to_forget() {
     let forgot = world.run(&["forget", "--force", "."]);
     assert_eq!(forgot.code, 0, "{}", forgot.stderr);
     let expect = format!("forgot mine ({}), ", world.tree().display());
-    assert!(forgot.text().starts_with(&expect) && forgot.text().ends_with(" freed\n"), "{}", forgot.text());
+    assert!(
+        forgot.text().starts_with(&expect) && forgot.text().ends_with(" of disk freed\n"),
+        "{}",
+        forgot.text()
+    );
     assert_eq!(world.run(&["list"]).code, 1);
 }
 

@@ -3,11 +3,11 @@
 //! A signal that this machine does not offer is a note, never a problem: others stand in for it. What is
 //! held may pass the budget for a moment; that is a note too.
 
+use super::origin;
 use hearth_core::human_bytes;
 use hearth_protocol::answer::Check;
 use hearth_service::Config;
 use hearth_service::api::{Availability, Doctor, Pressure, Status};
-use hearth_service::config::Origin;
 
 pub(super) fn checks(config: &Config, doctor: &Doctor) -> Vec<Check> {
     let mut checks = vec![budget(config, &doctor.status), pressure(config, doctor.status.pressure)];
@@ -54,12 +54,6 @@ fn signal(signal: &Availability) -> Check {
     } else {
         Check::note(signal.name, format!("not available: {}", signal.detail))
     }
-}
-
-fn origin(config: &Config, key: &str) -> Origin {
-    let settings = config.effective();
-    let setting = settings.into_iter().find(|setting| setting.key == key);
-    setting.map_or(Origin::Default, |setting| setting.origin)
 }
 
 #[cfg(test)]

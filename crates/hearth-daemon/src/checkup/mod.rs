@@ -6,10 +6,15 @@
 
 mod memory;
 mod process;
+#[cfg(test)]
+mod sample;
+mod snapshots;
 mod sources;
 
 use crate::server::Server;
 use hearth_protocol::answer::Check;
+use hearth_service::Config;
+use hearth_service::config::Origin;
 use std::fs::metadata;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -19,8 +24,17 @@ pub(crate) fn checks(server: &Server) -> Vec<Check> {
     let doctor = server.service.doctor();
     let mut checks = process::checks(server);
     checks.extend(memory::checks(&server.config, &doctor));
+    checks.extend(snapshots::checks(&server.config, &doctor.snapshots));
     checks.extend(sources::checks(&doctor));
+    checks.extend(snapshots::of_sources(&doctor));
     checks
+}
+
+/// Where a setting comes from.
+fn origin(config: &Config, key: &str) -> Origin {
+    let settings = config.effective();
+    let setting = settings.into_iter().find(|setting| setting.key == key);
+    setting.map_or(Origin::Default, |setting| setting.origin)
 }
 
 /// Permission bits of a file or folder, or why they cannot be told.

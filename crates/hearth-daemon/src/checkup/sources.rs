@@ -63,51 +63,15 @@ fn failed(failure: &SourceFailure, now_ns: i64) -> Check {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sample;
     use super::*;
     use hearth_protocol::answer::State;
     use hearth_service::ServiceError;
-    use hearth_service::api::{ScanOutcome, SourceInfo};
+    use hearth_service::api::ScanOutcome;
 
     fn shard(tier: Tier, health: Health, denied: u64) -> ShardStatus {
-        let source = SourceInfo { id: 1, name: "a".into(), kind: "volume", root: b"/a".to_vec() };
-        let scan = ScanOutcome {
-            entries: 1,
-            scan_ms: 1,
-            build_ms: 1,
-            denied,
-            vanished: 0,
-            failed: 0,
-            samples: Vec::new(),
-            skipped: Vec::new(),
-        };
-        ShardStatus {
-            source,
-            tier,
-            health,
-            generation: 1,
-            clock: String::new(),
-            age_ms: 0,
-            rows: 0,
-            resident_bytes: 0,
-            digest_bytes: 0,
-            reserved_bytes: 0,
-            retained_bytes: 0,
-            high_water_bytes: 0,
-            pinned: false,
-            pin_expires_ns: None,
-            scanning: None,
-            last_scan: Some(scan),
-            last_query_ns: None,
-            queries_total: 0,
-            query_rate_per_min: 0.0,
-            promotions_total: 0,
-            loads_total: 0,
-            rebuilds_total: 0,
-            last_good_ns: None,
-            retry_count: 0,
-            next_retry_ns: None,
-            last_error: None,
-        }
+        let last_scan = Some(ScanOutcome { denied, ..sample::scan() });
+        ShardStatus { tier, health, last_scan, ..sample::shard() }
     }
 
     #[test]

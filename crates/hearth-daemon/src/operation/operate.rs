@@ -40,12 +40,12 @@ pub(crate) fn plan_unpin(request: &Request<'_>) -> Result<Plan, RpcError> {
 pub(crate) fn plan_hibernate(request: &Request<'_>) -> Result<Plan, RpcError> {
     let params: SourcesParams = request.params()?;
     let sources = params.to_request()?;
-    later(Lane::Slow, params.timeout_ms, move |call| {
-        reply(&call.id, &list::<_, Freed>(call.server.service.hibernate(&sources)?))
+    later(Lane::Slow, waits(params.timeout_ms), move |call| {
+        reply(&call.id, &list::<_, Freed>(call.server.service.hibernate(&sources, &call.cancel)?))
     })
 }
 
-/// A request that waits for loads may take as long as any.
+/// A request that waits for loads or saves may take as long as any.
 fn waits(timeout_ms: Option<u64>) -> Option<u64> {
     timeout_ms.or(Some(REQUEST_TIMEOUT_MAX_MS))
 }

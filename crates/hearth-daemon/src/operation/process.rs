@@ -1,7 +1,7 @@
-//! `hello`, `status`, `doctor`, `config`, `shutdown`: the daemon itself.
+//! `hello`, `status`, `doctor`, `config`, `rotate_key`, `shutdown`: the daemon itself.
 //!
-//! Most are answered while their line is read; `status` and `doctor`, which ask the service and the system,
-//! go through lanes. The limits that `hello` names are the ones that are enforced.
+//! Most are answered while their line is read; those that ask the service or the system go through lanes.
+//! The limits that `hello` names are the ones that are enforced.
 
 use crate::checkup;
 use crate::dispatch::{Context, Plan, later, now, reply};
@@ -10,7 +10,7 @@ use crate::memory;
 use crate::server::Server;
 use hearth_core::limits;
 use hearth_protocol::answer::{
-    Capabilities, Checks, Config, Daemon, Hello, Limits, Setting, Status, Stopping,
+    Capabilities, Checks, Config, Daemon, Hello, KeyRotation, Limits, Setting, Status, Stopping,
 };
 use hearth_protocol::convert::pressure;
 use hearth_protocol::envelope::Request;
@@ -76,6 +76,12 @@ pub(crate) fn plan_status(request: &Request<'_>) -> Result<Plan, RpcError> {
 pub(crate) fn plan_doctor(request: &Request<'_>) -> Result<Plan, RpcError> {
     request.params::<NoParams>()?;
     later(Lane::Slow, None, |call| reply(&call.id, &Checks { checks: checkup::checks(&call.server) }))
+}
+
+/// Writes files, on a disk that may hang: a thread of its own.
+pub(crate) fn plan_rotate_key(request: &Request<'_>) -> Result<Plan, RpcError> {
+    request.params::<NoParams>()?;
+    later(Lane::Slow, None, |call| reply(&call.id, &KeyRotation::from(call.server.service.rotate_key()?)))
 }
 
 fn daemon(server: &Server, status: &api::Status) -> Daemon {

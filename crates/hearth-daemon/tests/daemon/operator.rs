@@ -31,6 +31,7 @@ fn operators_parameters_are_checked() {
         ("hibernate", json!({"sources_b64": ["?"]})),
         ("refresh", json!({"sources_b64": ["?"]})),
         ("doctor", json!({"sources": []})),
+        ("rotate_key", json!({"source": "a"})),
         ("forget", json!({"source": "a", "force": 1})),
         ("subscribe", json!({"topics": ["weather"]})),
     ] {

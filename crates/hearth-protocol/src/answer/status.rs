@@ -138,6 +138,24 @@ pub struct Shard {
     /// Last error, if the last attempt failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+    /// What the last load found in the place of the snapshot, one word: `loaded`, or why it was not: `missing`,
+    /// `stale-by-ttl`, `stale-vs-source`, `stale-by-epoch`, `io`, `key-unavailable`, `decrypt-failed`,
+    /// `decompress-failed`, `parse`, `scratch`, `deserialize`. Absent before the first load.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_reason: Option<String>,
+    /// The same in a sentence, where there is more to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_text: Option<String>,
+    /// Length of its snapshot on disk, bytes; 0 without one.
+    pub snapshot_bytes: u64,
+    /// When that was saved, nanoseconds since 1970 UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot_saved_ns: Option<i64>,
+    /// True if the body in memory is newer than the snapshot and is still to be saved.
+    pub unsaved: bool,
+    /// Why the last save failed, until one succeeds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_save_error: Option<String>,
 }
 
 /// A running scan.

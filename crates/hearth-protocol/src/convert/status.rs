@@ -3,11 +3,13 @@
 //! States and reasons become the words that the contract fixes for them.
 
 use crate::answer;
-use crate::bytes::{RootField, V1};
+use crate::bytes::{KeyFileField, RootField, V1};
 use hearth_service::api;
+use std::os::unix::ffi::OsStringExt;
 
 impl From<api::ShardStatus> for answer::Shard {
     fn from(shard: api::ShardStatus) -> Self {
+        let (load_reason, load_text) = load_words(shard.load_reason);
         answer::Shard {
             v: V1,
             id: shard.source.id,
@@ -39,8 +41,20 @@ impl From<api::ShardStatus> for answer::Shard {
             retry_count: shard.retry_count,
             next_retry_ns: shard.next_retry_ns,
             last_error: shard.last_error,
+            load_reason,
+            load_text,
+            snapshot_bytes: shard.snapshot.map_or(0, |snapshot| snapshot.bytes),
+            snapshot_saved_ns: shard.snapshot.map(|snapshot| snapshot.saved_ns),
+            unsaved: shard.unsaved,
+            last_save_error: shard.last_save_error,
         }
     }
+}
+
+/// The word and the sentence of what came of looking for a snapshot.
+fn load_words(reason: Option<api::LoadReason>) -> (Option<String>, Option<String>) {
+    let word = reason.as_ref().map(|reason| reason.word.to_owned());
+    (word, reason.map(|reason| reason.text).filter(|text| !text.is_empty()))
 }
 
 fn scanning(scan: api::ScanProgress) -> answer::Scanning {
@@ -82,7 +96,20 @@ impl From<api::Kept> for answer::Kept {
 
 impl From<api::Freed> for answer::Freed {
     fn from(freed: api::Freed) -> Self {
-        answer::Freed { source: freed.source.into(), freed_bytes: freed.freed_bytes }
+        let (freed_bytes, snapshot_bytes) = (freed.freed_bytes, freed.snapshot_bytes);
+        answer::Freed { source: freed.source.into(), freed_bytes, snapshot_bytes }
+    }
+}
+
+impl From<api::KeyRotation> for answer::KeyRotation {
+    fn from(rotation: api::KeyRotation) -> Self {
+        let left_out = rotation.left_out.into_iter();
+        answer::KeyRotation {
+            v: V1,
+            key_file: KeyFileField(rotation.key_file.into_os_string().into_vec()),
+            resealed: rotation.resealed,
+            left_out: left_out.map(|(source, why)| answer::LeftOut { source, why }).collect(),
+        }
     }
 }
 
@@ -131,6 +158,30 @@ mod tests {
             "to": "fresh", "reason": "publish", "bytes": 10, "generation": 3,
         });
         assert_eq!(json!(answer::Transition::from(event)), expect);
+    }
+
+    #[test]
+    fn a_load_has_a_word_and_a_sentence_only_where_it_says_something() {
+        let reason = |word, text: &str| Some(api::LoadReason { word, text: text.into(), unexpected: false });
+        assert_eq!(load_words(None), (None, None));
+        assert_eq!(load_words(reason("loaded", "")), (Some("loaded".into()), None));
+        let missing = load_words(reason("missing", "there is none"));
+        assert_eq!(missing, (Some("missing".into()), Some("there is none".into())));
+    }
+
+    #[test]
+    fn a_rotation_keeps_the_bytes_of_its_path() {
+        use std::ffi::OsString;
+        let rotation = api::KeyRotation {
+            key_file: OsString::from_vec(b"/k\xff".to_vec()).into(),
+            resealed: vec!["a".into()],
+            left_out: vec![("b".into(), "no disk".into())],
+        };
+        let expect = json!({
+            "type": "key_rotation", "v": 1, "key_file_b64": "L2v/", "resealed": ["a"],
+            "left_out": [{"source": "b", "why": "no disk"}],
+        });
+        assert_eq!(json!(answer::KeyRotation::from(rotation)), expect);
     }
 
     #[test]

@@ -133,8 +133,8 @@ fn health_color(health: &str) -> Option<&'static str> {
     }
 }
 
-/// What a line of the table has no room for: a scan under way, memory besides the index, an error, what the
-/// last scan left out.
+/// What a line of the table has no room for: a scan under way, memory besides the index, an error, the
+/// snapshot, what the last scan left out.
 fn push_details(out: &mut Vec<u8>, shard: &Shard, now: UnixNanos) {
     let mut say = |text: String| out.extend_from_slice(format!("{}: {text}\n", shard.name).as_bytes());
     if shard.scanning.is_some() {
@@ -149,6 +149,7 @@ fn push_details(out: &mut Vec<u8>, shard: &Shard, now: UnixNanos) {
     if let Some(error) = &shard.last_error {
         say(format!("error: {}{}", quote::visible(error.as_bytes()), next_attempt(shard, now)));
     }
+    snapshot_lines(shard, now).into_iter().for_each(&mut say);
     let Some(scan) = &shard.last_scan else { return };
     if scan.denied + scan.failed > 0 {
         say(format!("{} not permitted, {} other errors in the last scan", scan.denied, scan.failed));
@@ -159,6 +160,26 @@ fn push_details(out: &mut Vec<u8>, shard: &Shard, now: UnixNanos) {
     for skipped in &scan.skipped {
         say(format!("left out {}", quote::visible(skipped.as_bytes())));
     }
+}
+
+/// What is on disk, and what went wrong with it. A load that found its snapshot or none is not worth a line.
+fn snapshot_lines(shard: &Shard, now: UnixNanos) -> Vec<String> {
+    let size = size::human(shard.snapshot_bytes);
+    let age = shard.snapshot_saved_ns.map(|at| format!(", {} old", time::span(time::until(now, at))));
+    let on_disk = match (shard.snapshot_bytes > 0, shard.unsaved) {
+        (true, false) => Some(format!("snapshot {size}{}", age.unwrap_or_default())),
+        (true, true) => Some(format!("snapshot {size}{}, to be replaced", age.unwrap_or_default())),
+        (false, true) => Some("no snapshot yet, to be saved".to_owned()),
+        (false, false) => None,
+    };
+    let reason = shard.load_reason.as_deref().filter(|word| !matches!(*word, "loaded" | "missing"));
+    let not_loaded = reason.map(|word| {
+        let text = shard.load_text.as_ref().map(|text| format!(": {}", quote::visible(text.as_bytes())));
+        format!("snapshot not loaded, {word}{}", text.unwrap_or_default())
+    });
+    let error = shard.last_save_error.as_ref();
+    let not_saved = error.map(|error| format!("not saved: {}", quote::visible(error.as_bytes())));
+    [on_disk, not_loaded, not_saved].into_iter().flatten().collect()
 }
 
 /// How often it failed and when it is tried again, after the error.
@@ -269,6 +290,36 @@ root    cold    -             -       -                   -      0        -  /
         ] {
             assert!(text.contains(line), "{line} in {text}");
         }
+    }
+
+    #[test]
+    fn a_snapshot_is_told_with_its_size_and_age() {
+        let saved = Shard { snapshot_bytes: 220 << 20, snapshot_saved_ns: Some(0), ..sample::shard() };
+        let lines = |shard: &Shard| snapshot_lines(shard, 300 * SECOND);
+        assert_eq!(lines(&saved), ["snapshot 220M, 5m old"]);
+        assert_eq!(lines(&Shard { unsaved: true, ..saved }), ["snapshot 220M, 5m old, to be replaced"]);
+        assert_eq!(lines(&Shard { unsaved: true, ..sample::shard() }), ["no snapshot yet, to be saved"]);
+        assert!(lines(&sample::shard()).is_empty());
+    }
+
+    #[test]
+    fn only_a_load_without_its_snapshot_says_why() {
+        let load = |word: &str, text: Option<&str>| Shard {
+            load_reason: Some(word.into()),
+            load_text: text.map(str::to_owned),
+            ..sample::shard()
+        };
+        for word in ["loaded", "missing"] {
+            assert!(snapshot_lines(&load(word, Some("so it is")), 0).is_empty(), "{word}");
+        }
+        let changed = load("key-unavailable", Some("/k\n: no such file"));
+        assert_eq!(
+            snapshot_lines(&changed, 0),
+            ["snapshot not loaded, key-unavailable: $'/k\\n: no such file'"]
+        );
+        assert_eq!(snapshot_lines(&load("parse", None), 0), ["snapshot not loaded, parse"]);
+        let full = Shard { last_save_error: Some("no room".into()), ..load("loaded", None) };
+        assert!(text(sample::daemon(), vec![full]).ends_with("\nroot: not saved: no room\n"));
     }
 
     #[test]

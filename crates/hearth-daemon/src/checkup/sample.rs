@@ -1,0 +1,53 @@
+//! A source as the service tells of it, for tests to change.
+
+use hearth_service::api::{Health, ScanOutcome, ShardStatus, SourceInfo, Tier};
+
+/// A source that is in memory and was read without trouble.
+pub(super) fn shard() -> ShardStatus {
+    ShardStatus {
+        source: SourceInfo { id: 1, name: "a".into(), kind: "volume", root: b"/a".to_vec() },
+        tier: Tier::Warm,
+        health: Health::Fresh,
+        generation: 1,
+        clock: String::new(),
+        age_ms: 0,
+        rows: 0,
+        resident_bytes: 0,
+        digest_bytes: 0,
+        reserved_bytes: 0,
+        retained_bytes: 0,
+        high_water_bytes: 0,
+        pinned: false,
+        pin_expires_ns: None,
+        scanning: None,
+        last_scan: Some(scan()),
+        last_query_ns: None,
+        queries_total: 0,
+        query_rate_per_min: 0.0,
+        promotions_total: 0,
+        loads_total: 0,
+        rebuilds_total: 0,
+        last_good_ns: None,
+        retry_count: 0,
+        next_retry_ns: None,
+        last_error: None,
+        load_reason: None,
+        snapshot: None,
+        unsaved: false,
+        last_save_error: None,
+    }
+}
+
+/// A scan in which nothing was closed.
+pub(super) fn scan() -> ScanOutcome {
+    ScanOutcome {
+        entries: 1,
+        scan_ms: 1,
+        build_ms: 1,
+        denied: 0,
+        vanished: 0,
+        failed: 0,
+        samples: Vec::new(),
+        skipped: Vec::new(),
+    }
+}
