@@ -1,21 +1,17 @@
 //! The kernel of Hearth: which shard is in memory, how fresh it is, what it may cost.
 //!
-//! [`Kernel::step`] takes an [`Event`] and gives the [`Effect`]s that follow. It is deterministic:
-//! nothing in it reads a clock, sleeps, locks or does I/O, and it is generic over the index, whose
-//! bodies pass through as values. Whoever drives it owns it on one thread, runs the effects and
-//! reports how they ended.
+//! [`Kernel::step`] takes an [`Event`] and gives the [`Effect`]s that follow. It is deterministic, reads no
+//! clock, does no I/O, and passes bodies through as values. Whoever drives it runs the effects.
 //!
 //! What always holds after a step:
 //! - what is held counts against the budget, and where it is more, something was told to give way;
-//! - a generation never falls, and a body of a cancelled attempt is never published;
+//! - generations grow, a cancelled attempt never publishes, a forgotten shard has no effects;
 //! - a pinned shard leaves memory by an operator's word only;
-//! - one attempt is in flight per shard, and what is known to have changed is in a published body,
-//!   in an attempt, queued, or in a failed health with a time to retry;
+//! - one attempt and one save are in flight per shard; what is known to have changed is in a published
+//!   body, in an attempt, queued, or in a failed health with a time to retry;
 //! - a body of a snapshot is not called fresh before it was compared with its source;
-//! - one save is in flight per shard; a body that is newer than the snapshot is saved in time while it
-//!   is in memory, and before it leaves, unless pressure or an operator's `forget` takes it or the last
-//!   save has just failed;
-//! - a forgotten shard has no effects.
+//! - what is unsaved is saved in time, and before it leaves, unless pressure or `forget` takes it or the
+//!   last save has just failed.
 
 mod admission;
 mod attempts;
