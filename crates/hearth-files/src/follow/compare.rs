@@ -123,9 +123,9 @@ impl Walk<'_> {
         new.push(name.to_bytes());
         let old = way_to(known, dir).unwrap_or_default();
         let old_parts: Vec<&[u8]> = old.iter().map(|(_, name)| name.as_bytes()).collect();
-        let was_barred = old.split_last().is_some_and(|((_, name), above)| {
-            self.excludes_folder(&self.ground.dir_at(above, None), name)
-        });
+        let was_barred = old
+            .split_last()
+            .is_some_and(|((_, name), above)| self.excludes_folder(&self.ground.dir_at(above, None), name));
         was_barred || below(&new) || below(&old_parts)
     }
 }
@@ -432,7 +432,14 @@ impl<'a> Comparer<'a> {
         self.found(Finding::There(There { folder, name, meta, dir, barred }));
     }
 
-    fn subfolder(&mut self, known: Known<'_>, entry: Entry<'_>, meta: Meta, place: &Place, batch: &mut Batch) {
+    fn subfolder(
+        &mut self,
+        known: Known<'_>,
+        entry: Entry<'_>,
+        meta: Meta,
+        place: &Place,
+        batch: &mut Batch,
+    ) {
         let Entry { dir: parent, name, row } = entry;
         let barred = self.walk.is_barred(parent, name, place);
         let stands = row.and_then(|row| known.body.dir_of(row).map(|dir| (dir, known.body.meta(row))));
@@ -454,7 +461,15 @@ impl<'a> Comparer<'a> {
         }
     }
 
-    fn standing(&mut self, known: Known<'_>, entry: Entry<'_>, dir: DirId, before: &Meta, meta: Meta, barred: bool) {
+    fn standing(
+        &mut self,
+        known: Known<'_>,
+        entry: Entry<'_>,
+        dir: DirId,
+        before: &Meta,
+        meta: Meta,
+        barred: bool,
+    ) {
         let has_contents = known.body.dir_totals(dir).children > 0;
         if *before != meta || (barred && has_contents) {
             self.there(entry, meta, Some(dir), barred);

@@ -130,7 +130,12 @@ impl Follower {
     ///
     /// # Errors
     /// [`FollowError`]; the looks then count as not carried out.
-    pub fn look(&self, volume: &mut Volume, looks: &[Look], cancel: &CancelToken) -> Result<Seen, FollowError> {
+    pub fn look(
+        &self,
+        volume: &mut Volume,
+        looks: &[Look],
+        cancel: &CancelToken,
+    ) -> Result<Seen, FollowError> {
         let means =
             Means { threads: self.threads, counters: &ScanCounters::default(), most_changes: usize::MAX };
         self.with_looker(volume, means, false, None, cancel, |looker| looker.look(looks))
@@ -149,7 +154,9 @@ impl Follower {
     ) -> Result<Seen, FollowError> {
         let means = Means { threads: self.threads, counters, most_changes: how.most_changes };
         let deep = how.scope == Scope::Everything;
-        self.with_looker(volume, means, deep, how.complete_until_ns, cancel, |looker| looker.compare(&how.scope))
+        self.with_looker(volume, means, deep, how.complete_until_ns, cancel, |looker| {
+            looker.compare(&how.scope)
+        })
     }
 
     fn with_looker(

@@ -193,7 +193,10 @@ impl<'v> Writer<'v> {
 
     fn add(&mut self, folder: DirId, there: &There) {
         let dir = self.volume.add(folder, &there.name, there.meta);
-        self.record.created((self.inode(folder), there.name.clone()), &there.meta);
+        // What is in a new folder came with it.
+        if there.folder < FIRST_NEW {
+            self.record.created((self.inode(folder), there.name.clone()), &there.meta);
+        }
         self.applied += 1;
         if let Some(dir) = dir {
             self.placed += 1;

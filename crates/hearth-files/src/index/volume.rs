@@ -151,7 +151,8 @@ impl Volume {
 
     fn lookup(&self, dir: DirId, name: &[u8]) -> Option<RowId> {
         if self.body.delta.patch(dir).first != NONE
-            && let Some(&row) = self.by_name.get(&(dir, Arc::from(name))) {
+            && let Some(&row) = self.by_name.get(&(dir, Arc::from(name)))
+        {
             return Some(row);
         }
         let base = &self.body.base;
@@ -211,7 +212,8 @@ impl Volume {
     fn create(&mut self, parent: DirId, name: &[u8], meta: Meta) {
         // A folder that shows up under a new name while its old one stands was moved.
         if meta.kind() == EntryKind::Dir
-            && let Some(known) = self.dir_of_inode(meta.inode).filter(|&dir| dir != ROOT) {
+            && let Some(known) = self.dir_of_inode(meta.inode).filter(|&dir| dir != ROOT)
+        {
             let row = self.body.dir_row(known);
             if self.relocate(row, parent, name).is_some() {
                 self.set_meta(self.body.dir_row(known), meta);
