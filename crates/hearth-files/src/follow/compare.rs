@@ -13,11 +13,11 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
 
 use hearth_core::limits::{NAME_BYTES, TREE_DEPTH};
-use hearth_core::{CancelToken, Cancelled, EntryKind, NO_TIME, UnixNanos};
+use hearth_core::{CancelToken, Cancelled, EntryKind, UnixNanos};
 use rustix::io::Errno;
 
 use super::finding::{FIRST_NEW, Finding, There};
-use super::ground::{Ground, leads_astray, may_be_same_folder, way_to};
+use super::ground::{Ground, are_one_folder, leads_astray, may_be_same_folder, way_to};
 use crate::entry::{Meta, ScanDir};
 use crate::index::{DirId, Known, ROOT, RowId};
 use crate::scan::dents;
@@ -454,9 +454,8 @@ impl<'a> Comparer<'a> {
         let moved = if barred { None } else { self.walk.moved_from(known, &meta, parent, name) };
         let number = moved.unwrap_or_else(|| self.walk.new_number());
         self.there(entry, meta, Some(number), barred);
-        // Without a birth time, another folder may have got the inode of one that is gone.
-        let entered = moved.is_none() || self.walk.deep || meta.created_ns == NO_TIME;
-        if entered && !barred {
+        let is_sure = moved.is_some_and(|dir| are_one_folder(&known.folder_meta(dir), &meta));
+        if !barred && (self.walk.deep || !is_sure) {
             batch.push(number, name);
         }
     }
@@ -473,8 +472,6 @@ impl<'a> Comparer<'a> {
         let has_contents = known.body.dir_totals(dir).children > 0;
         if *before != meta || (barred && has_contents) {
             self.there(entry, meta, Some(dir), barred);
-        } else {
-            self.found(Finding::Stands { dir });
         }
     }
 

@@ -35,7 +35,7 @@ use compare::{Comparer, Walk};
 use ground::Ground;
 use looker::Looker;
 use run::Means;
-use writer::Writer;
+use writer::{Names, Writer};
 
 /// Where to look.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -183,7 +183,12 @@ impl Follower {
             claimed: Mutex::new(HashSet::new()),
         };
         let comparer = Comparer::new(&walk, 0, None);
-        let mut looker = Looker { walk: &walk, comparer, writer: Writer::new(volume), means };
+        let names = match ground.inodes_are_unique() {
+            _ if deep => Names::Seen,
+            true => Names::Share,
+            false => Names::Look,
+        };
+        let mut looker = Looker { walk: &walk, comparer, writer: Writer::new(volume, names), means };
         // A new queue believes that its first piece of work is being done.
         walk.queue.finish(false);
         let done = work(&mut looker);

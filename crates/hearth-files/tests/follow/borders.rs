@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Something mounted, until it is dropped.
-struct Mounted(PathBuf);
+pub(crate) struct Mounted(PathBuf);
 
 impl Mounted {
     /// `None`, and a word about it, where this user may not mount.
-    fn at(path: &Path, arguments: &[&str]) -> Option<Self> {
+    pub(crate) fn at(path: &Path, arguments: &[&str]) -> Option<Self> {
         let status = Command::new("mount").args(arguments).arg(path).stderr(Stdio::null()).status();
         if status.is_ok_and(|status| status.success()) {
             return Some(Self(path.to_path_buf()));

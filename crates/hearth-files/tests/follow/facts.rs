@@ -1,7 +1,8 @@
 //! What one call finds out, and what it tells.
 
 use super::world::{World, inode_of, told};
-use hearth_core::{CancelToken, Cancelled};
+use hearth_core::{CancelToken, Cancelled, NO_TIME};
+use hearth_files::entry::{Chunk, Meta};
 use hearth_files::follow::{CHANGES_RECORDED, FollowError, Look, Seen, What};
 use hearth_files::index::Volume;
 use std::fs;
@@ -66,6 +67,88 @@ fn a_folder_that_moves_below_one_that_took_its_place_keeps_its_rows() {
     };
     let seen = check(&world, &looks, act, &["created dir f", "moved dir q", "moved dir f"]);
     assert_eq!(seen.listed_folders, 1, "only the new folder");
+}
+
+#[test]
+fn a_folder_may_move_into_one_that_is_still_inside_it() {
+    let world = World::with(&["q/deep/file", "p/f/file"]);
+    rename(&world, "q", "p/f/q");
+    // The looks are carried out in the order of inodes.
+    assert!(world.inode("p/f/q") < world.inode("p"));
+    let inside = Look::Name { folder: world.inode("p/f/q"), name: b"f"[..].into() };
+    let looks = [inside, world.name("p/f"), world.name("p/f/q"), world.name("aside")];
+    let act = || {
+        rename(&world, "p/f", "aside");
+        world.make("p/f/");
+        rename(&world, "aside/q", "p/f/q");
+        rename(&world, "aside", "p/f/q/f");
+    };
+    let seen = check(&world, &looks, act, &["created dir f", "moved dir q", "moved dir f"]);
+    assert_eq!(seen.listed_folders, 1, "only the new folder");
+}
+
+#[test]
+fn what_has_the_name_of_a_folder_is_not_taken_for_it() {
+    let world = World::with(&["a/file", "z/"]);
+    let mut volume = world.volume();
+    let inside = Look::Name { folder: world.inode("a"), name: b"x"[..].into() };
+    rename(&world, "a", "z/b");
+    world.make("a/x");
+    world.look(&mut volume, &[inside]);
+    world.look(&mut volume, &[world.name("a"), world.name("z/b")]);
+    world.assert_fresh(&volume);
+}
+
+#[test]
+fn a_removed_tree_of_which_everything_is_told_leaves_nothing_to_look_at() {
+    let world = World::with(&["a/kept"]);
+    let folders: Vec<String> = (0..12).map(|number| format!("gone/{}/{number}", number % 3)).collect();
+    folders.iter().for_each(|folder| world.make(&format!("{folder}/file")));
+    let mut looks = vec![world.name("gone")];
+    for folder in &folders {
+        looks.extend([world.name(folder), world.name(&format!("{folder}/file"))]);
+    }
+    let act = || fs::remove_dir_all(world.at("gone")).expect("removed");
+    check(&world, &looks, act, &["removed dir gone"]);
+}
+
+/// An index in which `old` stands for an earlier folder with the inode that `new` has now.
+fn with_an_earlier_folder(world: &World, birth: fn(i64) -> i64) -> Volume {
+    let body = world.body_of(|chunk| {
+        let new = chunk.rows.iter().find(|row| chunk.name(row) == b"new");
+        let Some(&(mut old)) = new else { return Chunk::default() };
+        old.meta.created_ns = birth(old.meta.created_ns);
+        let mut edited = Chunk::default();
+        edited.push(old.parent, old.dir, b"old", old.meta);
+        for (number, name) in (100..).zip([&b"dir"[..], b"left"]) {
+            edited.push(old.dir, number, name, Meta { inode: u64::MAX - u64::from(number), ..old.meta });
+        }
+        edited
+    });
+    Volume::new(&body)
+}
+
+#[test]
+fn a_folder_with_the_inode_of_one_that_is_gone_is_another() {
+    let world = World::with(&["new/dir/file", "new/x"]);
+    let looks = ["old", "new"].map(|path| world.name(path));
+    let mut volume = with_an_earlier_folder(&world, |birth| birth - 1);
+    let seen = world.look(&mut volume, &looks);
+    assert_eq!(told(&seen), ["created dir new", "removed dir old"]);
+    world.assert_fresh(&volume);
+}
+
+#[test]
+fn without_birth_times_a_folder_is_told_from_an_earlier_one_by_what_is_in_it() {
+    let world = World::with(&["new/dir/file", "new/x"]);
+    let looks = ["old", "new"].map(|path| world.name(path));
+    let mut volume = with_an_earlier_folder(&world, |_| NO_TIME);
+    let mut seen = world.look(&mut volume, &looks);
+    assert_eq!(told(&seen)[0], "moved dir new");
+    while !seen.again.is_empty() {
+        seen = world.look(&mut volume, &seen.again);
+    }
+    world.assert_fresh(&volume);
 }
 
 #[test]

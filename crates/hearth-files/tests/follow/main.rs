@@ -5,4 +5,5 @@ mod borders;
 mod facts;
 mod oracle;
 mod reconcile;
+mod systems;
 mod world;

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use hearth_core::CancelToken;
-use hearth_files::entry::Meta;
+use hearth_files::entry::{Chunk, Meta};
 use hearth_files::follow::{Changed, FollowError, Follower, Look, Reconcile, Seen, What};
 use hearth_files::index::{Body, Root, Totals, Volume};
 use hearth_files::scan::{ScanCounters, ScanOptions, scan};
@@ -35,6 +35,10 @@ pub(crate) type Rows = BTreeMap<Vec<u8>, (Meta, Option<Totals>)>;
 impl World {
     pub(crate) fn in_place(place: &str) -> Self {
         let place = if Path::new(place).is_dir() { PathBuf::from(place) } else { std::env::temp_dir() };
+        Self::below(&place)
+    }
+
+    pub(crate) fn below(place: &Path) -> Self {
         let folder = tempfile::Builder::new().prefix("hearth follow ").tempdir_in(place).expect("a folder");
         let root = folder.keep().canonicalize().expect("it was just made");
         Self { root, options: ScanOptions { threads: Some(3), exclude: Vec::new() } }
@@ -66,8 +70,13 @@ impl World {
 
     /// A body of what is there now.
     pub(crate) fn body(&self) -> Body {
+        self.body_of(|chunk| chunk)
+    }
+
+    /// A body of edited scan output.
+    pub(crate) fn body_of(&self, edit: impl Fn(Chunk) -> Chunk + Sync) -> Body {
         let chunks = Mutex::new(Vec::new());
-        let keep = |chunk| chunks.lock().expect("no panic").push(Arc::new(chunk));
+        let keep = |chunk| chunks.lock().expect("no panic").push(Arc::new(edit(chunk)));
         let report = scan(&self.root, &self.options, &ScanCounters::default(), &CancelToken::new(), &keep);
         let report = report.expect("the scan ends well");
         let root = Root { path: report.root, meta: report.root_meta };
