@@ -3,29 +3,28 @@
 //! A comparer never changes the index; it reads one instant of it. Folders that are new are entered, those
 //! that merely moved are not (what is below them moved along); in a deep walk all are. Every entry is looked at
 //! with `statx(2)`, because changes in place leave no trace in the folder. Its names are read only where
-//! they may have changed: see [`Walk::quiet_before_ns`].
+//! they may have changed: see [`Walk`].
 
-use std::collections::HashSet;
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Mutex};
 
-use hearth_core::limits::{NAME_BYTES, TREE_DEPTH};
-use hearth_core::{CancelToken, Cancelled, EntryKind, UnixNanos};
+use hearth_core::limits::NAME_BYTES;
+use hearth_core::{Cancelled, EntryKind};
 use rustix::io::Errno;
 
 use super::finding::{FIRST_NEW, Finding, There};
-use super::ground::{Ground, are_one_folder, leads_astray, may_be_same_folder, way_to};
+use super::ground::{are_one_folder, may_be_same_folder};
+use super::walk::Walk;
 use crate::entry::{Meta, ScanDir};
 use crate::index::{DirId, Known, ROOT, RowId};
 use crate::scan::dents;
 use crate::scan::opener::Opener;
-use crate::scan::queue::{Batch, Queue, Queued, Work, lock};
+use crate::scan::queue::{Batch, Queued, Work};
 use crate::scan::stat::{self, Folder, Place};
 use crate::scan::tree::{Dir, Handle};
-use crate::scan::{Excludes, ScanCounters, Tally, is_gone};
+use crate::scan::{ScanCounters, Tally, is_gone};
 
 /// The name under which a folder that is at hand itself is queued.
 pub(super) const ITSELF: &CStr = c".";
@@ -58,76 +57,6 @@ pub(super) struct Part {
 
 fn name_at(names: &[u8], start: u32) -> &CStr {
     CStr::from_bytes_until_nul(&names[start as usize..]).expect("a name is stored with its NUL")
-}
-
-/// What the comparers of one call share.
-pub(super) struct Walk<'a> {
-    pub(super) ground: &'a Ground,
-    pub(super) excludes: &'a Excludes,
-    pub(super) cancel: &'a CancelToken,
-    pub(super) queue: Queue<Part>,
-    /// Enter folders that stand where they stood.
-    pub(super) deep: bool,
-    /// A folder whose inode last changed before this instant, and whose times and links are those in the index,
-    /// has the names that the index has.
-    pub(super) quiet_before_ns: Option<UnixNanos>,
-    /// No permission keeps this process from reading.
-    pub(super) privileged: bool,
-    pub(super) next_new: AtomicU32,
-    /// Folders that somebody found in a new place since the instant that is compared with.
-    pub(super) claimed: Mutex<HashSet<DirId>>,
-}
-
-impl Walk<'_> {
-    fn new_number(&self) -> ScanDir {
-        FIRST_NEW | self.next_new.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// Whether the contents of the folder `name` of `parent` are not for the index.
-    fn is_barred(&self, parent: &Dir, name: &CStr, place: &Place) -> bool {
-        !self.ground.holds(place) || self.excludes_folder(parent, name)
-    }
-
-    /// Whether a rule or its depth keeps the folder `name` of `parent` from being entered.
-    pub(super) fn excludes_folder(&self, parent: &Dir, name: &CStr) -> bool {
-        parent.depth + 1 >= TREE_DEPTH || self.excludes.rule_for(parent, name).is_some()
-    }
-
-    /// The folder that the index has elsewhere and that must be this one: its inode is not found there any more.
-    fn moved_from(&self, known: Known<'_>, meta: &Meta, parent: &Dir, name: &CStr) -> Option<DirId> {
-        let candidates = known.folders_of_inode(meta.inode).filter(|&dir| dir != ROOT);
-        let mut same = candidates.filter(|&dir| may_be_same_folder(&known.folder_meta(dir), meta));
-        same.find(|&dir| {
-            !self.excludes_differ(known, dir, parent, name)
-                && self.left_its_place(known, dir)
-                && lock(&self.claimed).insert(dir)
-        })
-    }
-
-    fn left_its_place(&self, known: Known<'_>, dir: DirId) -> bool {
-        let row = known.body.dir_row(dir);
-        let mut name = Vec::new();
-        known.body.name_into(row, &mut name);
-        match self.ground.entry_of(known, known.body.parent(row), &name) {
-            None => true,
-            Some(Ok((meta, _))) => !may_be_same_folder(&meta, &known.folder_meta(dir)),
-            Some(Err(error)) => leads_astray(error),
-        }
-    }
-
-    /// Whether what is entered below a folder is not the same at its old and its new place.
-    fn excludes_differ(&self, known: Known<'_>, dir: DirId, parent: &Dir, name: &CStr) -> bool {
-        let below = |parts: &[&[u8]]| self.excludes.any_below(parts);
-        let mut new: Vec<&[u8]> = parent.names().map(CStr::to_bytes).collect();
-        new.reverse();
-        new.push(name.to_bytes());
-        let old = way_to(known, dir).unwrap_or_default();
-        let old_parts: Vec<&[u8]> = old.iter().map(|(_, name)| name.as_bytes()).collect();
-        let was_barred = old
-            .split_last()
-            .is_some_and(|((_, name), above)| self.excludes_folder(&self.ground.dir_at(above, None), name));
-        was_barred || below(&new) || below(&old_parts)
-    }
 }
 
 /// Counts of one comparer.
@@ -172,12 +101,13 @@ impl<'a> Comparer<'a> {
         self.published.add(&other.tally);
     }
 
-    /// Sends what was found so far. A receiver that is gone ended the walk.
+    /// Sends what was found so far. Without a receiver the walk is over.
     pub(super) fn flush(&mut self) {
         if let Some(outlet) = &self.outlet
             && !self.out.is_empty()
+            && outlet.send(std::mem::take(&mut self.out)).is_err()
         {
-            let _ = outlet.send(std::mem::take(&mut self.out));
+            self.walk.queue.stop();
         }
     }
 

@@ -10,10 +10,11 @@ use std::ffi::CString;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use super::compare::{Comparer, ITSELF, Walk};
+use super::compare::{Comparer, ITSELF};
 use super::finding::Finding;
 use super::ground::{Way, leads_astray, way_to};
 use super::run::{Means, run};
+use super::walk::Walk;
 use super::writer::Writer;
 use super::{FollowError, Look, Scope};
 use crate::entry::Meta;

@@ -17,6 +17,7 @@ mod ground;
 mod looker;
 mod run;
 mod seen;
+mod walk;
 mod writer;
 
 use std::collections::HashSet;
@@ -31,10 +32,11 @@ pub use seen::{CHANGES_RECORDED, Changed, Seen, What};
 use crate::index::Volume;
 use crate::scan::queue::Queue;
 use crate::scan::{Excludes, MAX_THREADS, ScanCounters, ScanOptions, default_threads, tree};
-use compare::{Comparer, Walk};
+use compare::Comparer;
 use ground::Ground;
 use looker::Looker;
 use run::Means;
+use walk::Walk;
 use writer::{Names, Writer};
 
 /// Where to look.

@@ -12,8 +12,9 @@ use std::thread::{Scope, ScopedJoinHandle};
 use std::time::Duration;
 
 use super::FollowError;
-use super::compare::{Comparer, Counts, Walk};
+use super::compare::{Comparer, Counts};
 use super::finding::Finding;
+use super::walk::Walk;
 use super::writer::Writer;
 use crate::index::Known;
 use crate::scan::queue::{Next, lock};
@@ -86,8 +87,9 @@ fn in_parallel<'a>(
     let (body, added_dirs) = (writer.volume().body(), writer.known().added_dirs.clone());
     let known = Known { body: &body, added_dirs: &added_dirs };
     let crew = Crew { walk, known, counters: means.counters, failure: Mutex::new(None) };
-    let (sender, receiver) = sync_channel(BATCHES_SENT);
     std::thread::scope(|scope| {
+        // In here, so that threads cannot wait for a receiver that panicked.
+        let (sender, receiver) = sync_channel(BATCHES_SENT);
         let threads: Vec<_> =
             (0..means.threads).map_while(|me| crew.hire(scope, me, sender.clone())).collect();
         drop(sender);
