@@ -20,11 +20,12 @@ impl<B> Kernel<B> {
         let job = self.change(id, |shard| {
             let aim = shard.waiting.take().map_or(Aim::Body, |waiting| waiting.aim);
             let job = shard.job(aim);
-            let snapshot = shard.saves.newest().filter(|_| !shard.tier.has_body());
+            let snapshot = shard.saves.newest(shard.generation).filter(|_| !shard.tier.has_body());
             let covers = if aim == Aim::Body { shard.pending.take() } else { None };
             let (id, standing) = (attempt, Standing::Running);
+            let recalls = snapshot.is_some();
             shard.attempt =
-                Some(Attempt { id, aim, snapshot, reservation, began, standing, displace, covers });
+                Some(Attempt { id, aim, recalls, snapshot, reservation, began, standing, displace, covers });
             job
         });
         let Some(job) = job else { return };
@@ -50,9 +51,12 @@ impl<B> Kernel<B> {
         }
         self.change(id, |shard| {
             if let Some(attempt) = &mut shard.attempt {
+                attempt.recalls &= more == 0;
                 attempt.reservation.resize(needed.max(reserved));
             }
         });
+        // What waited until it was read may begin.
+        self.room_changed |= more > 0 && snapshot.is_some();
         self.ledger.mark();
     }
 

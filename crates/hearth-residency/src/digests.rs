@@ -24,7 +24,10 @@ impl<B> Kernel<B> {
 
     /// Queues an attempt for the digest of a cold shard that has a snapshot and waits for no load.
     pub(crate) fn want_digest(&mut self, id: ShardId, rank: Rank) {
-        if self.get(id).is_none_or(|shard| shard.tier != Tier::Cold || shard.saves.newest().is_none()) {
+        if self
+            .get(id)
+            .is_none_or(|shard| shard.tier != Tier::Cold || shard.saves.newest(shard.generation).is_none())
+        {
             return;
         }
         let place = (rank, self.arrivals);

@@ -75,6 +75,8 @@ pub(crate) enum Aim {
 pub(crate) struct Attempt {
     pub(crate) id: AttemptId,
     pub(crate) aim: Aim,
+    /// True as long as it may be a short one, which reads what is on disk.
+    pub(crate) recalls: bool,
     /// What the snapshot held that it began with, unless it renews a body.
     pub(crate) snapshot: Option<Generation>,
     pub(crate) reservation: Reservation,

@@ -311,9 +311,10 @@ impl Twin {
         }
     }
 
-    /// The generation of what a load would give.
+    /// The generation of what a load would give; nothing that is older than what was shown.
     pub(crate) fn newest(&self) -> Option<Generation> {
-        self.saving.map(|_| self.saving_as).max(self.stored.map(|stored| stored.generation))
+        let newest = self.saving.map(|_| self.saving_as).max(self.stored.map(|stored| stored.generation));
+        newest.filter(|newest| *newest >= self.generation)
     }
 
     /// What had this generation before was published again.
