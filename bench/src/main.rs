@@ -8,6 +8,7 @@
 mod apply;
 mod ask;
 mod corpus;
+mod cpu;
 mod daemon;
 mod engine;
 mod index;
@@ -22,6 +23,8 @@ mod random;
 mod residency;
 mod samples;
 mod scan;
+mod sealed;
+mod snapshot;
 mod spelling;
 mod synthetic;
 mod table;
@@ -86,6 +89,7 @@ fn run(options: &Options) -> Outcome {
         "apply" => apply::run(options),
         "scan" => scan::run(options),
         "residency" => residency::run(options),
+        "snapshot" => snapshot::run(options),
         "process" => process::run(options),
         "all" => all(),
         "trees" => trees::run(options),

@@ -7,7 +7,9 @@
 use crate::layout::{EXPANSION, TAG_BYTES};
 
 const LENGTH_BYTES: usize = 4;
-const ZSTD_LEVEL: i32 = 1;
+const ZSTD_LEVEL: i32 = 3;
+/// A body that saves less than this part of the content is not worth expanding.
+const LEAST_SAVED: usize = 32;
 
 /// How the content of a section is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +60,8 @@ impl Codec {
             return record;
         }
         record.resize(LENGTH_BYTES + self.bound(content.len()), 0);
-        let body = self.compress(content, &mut record[LENGTH_BYTES..]).filter(|&len| len < content.len());
+        let body = self.compress(content, &mut record[LENGTH_BYTES..]);
+        let body = body.filter(|&len| len < content.len() - content.len() / LEAST_SAVED);
         let body = body.unwrap_or_else(|| {
             record[LENGTH_BYTES..][..content.len()].copy_from_slice(content);
             content.len()

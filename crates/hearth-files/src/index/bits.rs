@@ -65,9 +65,10 @@ impl<'a> BitWriter<'a> {
         }
     }
 
-    /// Writes what is pending.
-    pub(crate) fn finish(mut self) {
-        self.store();
+    /// Writes what is pending, and no byte more.
+    pub(crate) fn finish(self) {
+        let pending = &self.pending.to_le_bytes()[..self.filled.div_ceil(8) as usize];
+        self.out[self.at..self.at + pending.len()].copy_from_slice(pending);
     }
 
     #[inline]
@@ -109,6 +110,19 @@ impl PackedInts {
     pub(crate) fn from_slice_u32(values: &[u32]) -> Self {
         let max = values.iter().copied().max().unwrap_or(0);
         Self::build(width_for(u64::from(max)), values.iter().map(|&value| u64::from(value)))
+    }
+
+    /// Numbers of `width` bits, loadable as they are, written to their bytes by `write`, which also gets
+    /// the zeros that follow them.
+    pub(crate) fn written<E>(
+        width: u8,
+        len: usize,
+        write: impl FnOnce(&mut [u8]) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let width = loadable(width);
+        let mut bytes = vec![0; packed_bytes(width, len)].into_boxed_slice();
+        write(&mut bytes)?;
+        Ok(PackedInts { bytes, mask: low_mask(width), len, width })
     }
 
     /// Bits of a number.

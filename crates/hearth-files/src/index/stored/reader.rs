@@ -44,6 +44,14 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Checks that a section has at least so many bytes.
+    pub(crate) fn check_least(&self, id: SectionId, wanted: usize) -> Result<(), StoredError> {
+        match self.source.len_of(id) {
+            Some(found) if found >= wanted => Ok(()),
+            found => Err(StoredError::Truncated { section: id, found: found.unwrap_or(0), wanted }),
+        }
+    }
+
     /// A section of a known length.
     pub(crate) fn bytes(&self, id: SectionId, wanted: usize) -> Result<Vec<u8>, StoredError> {
         self.check_len(id, wanted)?;
