@@ -132,8 +132,9 @@ pub(super) fn load_column(
     relative: bool,
 ) -> Result<Column, StoredError> {
     reader.check_least(ids.first, Column::blocks_of(rows).saturating_mul(LEAST_BLOCK_BYTES))?;
-    let (blocks, codes) = (reader.all(ids.first)?, reader.all(ids.second)?);
-    Column::from_stored(&blocks, codes, rows, relative).map_err(|what| ids.first.corrupt(what))
+    let codes = reader.all(ids.second)?;
+    let column = reader.with(ids.first, |headers| Column::from_stored(headers, codes, rows, relative))?;
+    column.map_err(|what| ids.first.corrupt(what))
 }
 
 /// The classes of rows: every number in the column is one of a class.

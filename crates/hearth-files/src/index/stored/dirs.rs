@@ -75,8 +75,7 @@ impl StoredDirs {
 
 fn load_by_inode(reader: &Reader<'_>, count: usize) -> Result<PackedInts, StoredError> {
     reader.check_least(BY_INODE, count)?;
-    let coded = reader.all(BY_INODE)?;
-    let order = decode_by_inode(Numbers::new(&coded), count);
+    let order = reader.with(BY_INODE, |coded| decode_by_inode(Numbers::new(coded), count))?;
     order.map(|order| PackedInts::from_slice_u32(&order)).ok_or_else(|| BY_INODE.corrupt("no such folder"))
 }
 
@@ -103,8 +102,8 @@ struct Tree {
 fn load_tree(reader: &Reader<'_>, is_dir: &Bits) -> Result<Tree, StoredError> {
     MARKS.check(is_dir.get(0), "a root that is no folder")?;
     reader.check_least(TREES, is_dir.ones())?;
-    let coded = reader.all(TREES)?;
-    Tree::of(is_dir, Numbers::new(&coded)).ok_or_else(|| TREES.corrupt("trees that do not nest"))
+    let tree = reader.with(TREES, |coded| Tree::of(is_dir, Numbers::new(coded)))?;
+    tree.ok_or_else(|| TREES.corrupt("trees that do not nest"))
 }
 
 impl Tree {

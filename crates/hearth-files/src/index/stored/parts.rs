@@ -72,7 +72,8 @@ impl Parts {
         assert_eq!(parts.len(), targets.len(), "a target for each part");
         parts.into_par_iter().zip(targets).try_for_each(|((part, range), target)| {
             let id = self.section(part);
-            id.check(decode(range, &reader.all(id)?, target), "no such elements")
+            let decoded = reader.with(id, |bytes| decode(range, bytes, target))?;
+            id.check(decoded, "no such elements")
         })
     }
 }

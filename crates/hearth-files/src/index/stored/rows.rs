@@ -12,7 +12,7 @@ use super::parts::{self, Parts};
 use super::reader::Reader;
 use super::section::{Section, SectionId};
 use crate::index::base::Base;
-use crate::index::bits::{BitWriter, Bits, PackedBuilder, PackedInts, width_for};
+use crate::index::bits::{BitWriter, Bits, PackedBuilder, PackedInts, width_for, written_zeros};
 use std::ops::Range;
 
 pub(super) const FIRSTS: SectionId = SectionId::new(33, "first rows of names");
@@ -112,10 +112,8 @@ struct Others {
 
 impl Others {
     fn count(firsts: &Bits, name_of: &PackedInts, names: usize) -> Self {
-        let mut counts = vec![0; names];
-        for (row, name) in name_of.iter_range(0..name_of.len()).enumerate() {
-            counts[name as usize] += u32::from(!firsts.get(row));
-        }
+        let mut counts = written_zeros(names);
+        firsts.zeros().for_each(|row| counts[name_of.get(row) as usize] += 1);
         Others { counts }
     }
 
@@ -143,13 +141,11 @@ impl Others {
         }
         let (rows, others) = (name_of.len() as u64, before as usize);
         let mut ordered = PackedBuilder::new((u64::BITS - rows.leading_zeros()) as u8, others);
-        for (row, name) in (0..).zip(name_of.iter_range(0..name_of.len())) {
-            if !firsts.get(row as usize) {
-                let slot = &mut self.counts[name as usize];
-                ordered.set(*slot as usize, row);
-                *slot += 1;
-            }
-        }
+        firsts.zeros().for_each(|row| {
+            let slot = &mut self.counts[name_of.get(row) as usize];
+            ordered.set(*slot as usize, row as u64);
+            *slot += 1;
+        });
         ordered.finish()
     }
 }
@@ -178,8 +174,7 @@ pub(super) fn load_hard_links(
 ) -> Result<Box<[(u64, u32)]>, StoredError> {
     let count = head.hard_links as usize;
     reader.check_least(HARD_LINKS, count.saturating_mul(2))?;
-    let coded = reader.all(HARD_LINKS)?;
-    let links = decode_hard_links(Numbers::new(&coded), count);
+    let links = reader.with(HARD_LINKS, |coded| decode_hard_links(Numbers::new(coded), count))?;
     let links = links.ok_or_else(|| HARD_LINKS.corrupt("no such links"))?;
     HARD_LINKS.check(links.is_sorted_by(|a, b| a < b), "not in order")?;
     let files = links.iter().all(|&(_, row)| row < head.rows && !is_dir.get(row as usize));
