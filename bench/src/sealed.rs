@@ -7,8 +7,7 @@ use hearth_files::index::{Body, Section, SectionId, SectionSource, SourceError};
 use hearth_snapshot::{CHUNK_BYTES, Codec, Expected, Header, MachineKey, Reader, RealStorage, Saved, Writer};
 use rayon::ThreadPool;
 use std::error::Error;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 const KIND: [u8; 4] = *b"file";
 
@@ -16,25 +15,25 @@ const KIND: [u8; 4] = *b"file";
 pub(crate) struct Shelf {
     folder: TemporaryFolder,
     key: MachineKey,
-    pool: Arc<ThreadPool>,
 }
 
 impl Shelf {
-    pub(crate) fn new(pool: Arc<ThreadPool>) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn new() -> Result<Self, Box<dyn Error>> {
         let key = MachineKey::random(&RealStorage)?;
-        Ok(Shelf { folder: TemporaryFolder::new("snapshot")?, key, pool })
+        Ok(Shelf { folder: TemporaryFolder::new("snapshot")?, key })
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// Saves sections, each with the codec that is chosen for it.
+    /// Saves a body with its digest.
     pub(crate) fn save(
         &self,
         name: &str,
-        sections: &[Section<'_>],
-        codec: impl Fn(&Section<'_>) -> Codec,
+        (body, digest): (&Body, &Digest),
+        codec: Codec,
+        pool: &ThreadPool,
     ) -> Result<Saved, Box<dyn Error>> {
         let header = Header {
             kind: KIND,
@@ -44,21 +43,26 @@ impl Shelf {
             saved_at_ns: 0,
             counts: Vec::new(),
         };
-        let mut writer = Writer::begin(&RealStorage, &self.pool, &self.path(name), &header, &self.key)?;
-        for section in sections {
-            writer.section(u32::from(section.id().number()), codec(section))?;
-            for start in (0..section.len()).step_by(CHUNK_BYTES) {
-                writer.write(&section.bytes(start..section.len().min(start + CHUNK_BYTES)))?;
-            }
+        let mut writer = Writer::begin(&RealStorage, pool, &self.path(name), &header, &self.key)?;
+        for section in body.sections().iter().chain(&digest.sections()) {
+            write(&mut writer, section, codec)?;
         }
         Ok(writer.commit()?)
     }
 
-    pub(crate) fn open(&self, name: &str) -> Result<Sealed<'_>, Box<dyn Error>> {
+    pub(crate) fn open<'a>(&self, name: &str, pool: &'a ThreadPool) -> Result<Sealed<'a>, Box<dyn Error>> {
         let expected = Expected { kind: KIND, identity: &[], epoch: &[], freshness: None };
         let reader = Reader::open(&RealStorage, &self.path(name), &expected, &self.key)?;
-        Ok(Sealed { reader, pool: &self.pool })
+        Ok(Sealed { reader, pool })
     }
+}
+
+fn write(writer: &mut Writer<'_>, section: &Section<'_>, codec: Codec) -> Result<(), Box<dyn Error>> {
+    writer.section(u32::from(section.id().number()), codec)?;
+    for start in (0..section.len()).step_by(CHUNK_BYTES) {
+        writer.write(&section.bytes(start..section.len().min(start + CHUNK_BYTES)))?;
+    }
+    Ok(())
 }
 
 /// An open file.
@@ -76,24 +80,19 @@ impl Sealed<'_> {
         Ok(Digest::load(self, &CancelToken::new())?)
     }
 
-    /// Reads one section and forgets it.
-    pub(crate) fn read(&self, id: u32) -> Result<(), Box<dyn Error>> {
-        drop(self.reader.read(id, self.pool)?);
-        Ok(())
+    /// Opens and expands a section on this thread, and forgets it.
+    pub(crate) fn open_section(&self, id: u32) -> Result<(), Box<dyn Error>> {
+        Ok(self.reader.read_chunks(id, |_, _| Ok(()))?)
     }
 }
 
 impl SectionSource for Sealed<'_> {
     fn len_of(&self, section: SectionId) -> Option<usize> {
-        self.reader.section(u32::from(section.number())).and_then(|section| usize::try_from(section.len).ok())
+        let section = self.reader.section(u32::from(section.number()))?;
+        usize::try_from(section.len).ok()
     }
 
     fn read(&self, section: SectionId, out: &mut [u8]) -> Result<(), SourceError> {
         Ok(self.reader.read_into(u32::from(section.number()), self.pool, out)?)
     }
-}
-
-/// Length of a file, bytes.
-pub(crate) fn file_bytes(path: &Path) -> std::io::Result<u64> {
-    Ok(std::fs::metadata(path)?.len())
 }

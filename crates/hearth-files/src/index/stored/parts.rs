@@ -90,11 +90,11 @@ pub(crate) fn ranges(count: usize) -> impl Iterator<Item = Range<usize>> {
 }
 
 /// Cuts memory in parts: `len_of` says how much belongs to a part's elements. What is left over stays.
-pub(crate) fn cut<'a, T>(
-    mut memory: &'a mut [T],
+pub(crate) fn cut<T>(
+    mut memory: &mut [T],
     count: usize,
     mut len_of: impl FnMut(Range<usize>) -> usize,
-) -> Vec<&'a mut [T]> {
+) -> Vec<&mut [T]> {
     let part = |range| memory.split_off_mut(..len_of(range)).expect("memory for all parts");
     ranges(count).map(part).collect()
 }
