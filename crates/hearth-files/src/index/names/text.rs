@@ -14,7 +14,7 @@ use crate::index::stored::section::{Section, SectionId};
 use hearth_core::HeapSize;
 use std::ops::Range;
 
-const PART_LENS: SectionId = SectionId::new(8, "lengths of the text of names");
+const PART_LENS: SectionId = SectionId::new(7, "lengths of the text of names");
 const PARTS: Parts = Parts::new(256, "text of names");
 
 /// Names per block, the unit of the gram index and of scans.

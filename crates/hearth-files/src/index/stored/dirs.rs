@@ -12,8 +12,8 @@ use super::section::{Section, SectionId};
 use crate::index::base::{Base, DirColumns};
 use crate::index::bits::{Bits, PackedInts};
 
-const MARKS: SectionId = SectionId::new(40, "folder marks");
-const TREES: SectionId = SectionId::new(41, "rows of folders");
+const MARKS: SectionId = SectionId::new(38, "folder marks");
+const TREES: SectionId = SectionId::new(39, "rows of folders");
 const BY_INODE: SectionId = SectionId::new(42, "folders by inode");
 const CHILDREN: ColumnIds = ColumnIds::new(43, "children of folders");
 const SIZES: ColumnIds = ColumnIds::new(45, "sizes of folders");

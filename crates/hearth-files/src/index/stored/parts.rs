@@ -14,7 +14,7 @@ use std::ops::Range;
 const MOST: usize = 96;
 
 /// Parts begin at multiples of this many elements.
-const GRAIN: usize = 4096;
+const GRAIN: usize = 2048;
 
 /// The sections of a sequence: the first has this number, and 95 more may follow.
 #[derive(Clone, Copy)]
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn parts_are_few_and_hold_everything() {
-        for count in [0, 1, 4095, 4096, 4097, 96 * 4096, 96 * 4096 + 1, 10_000_001, 1 << 31] {
+        for count in [0, 1, 2047, 2048, 2049, 96 * 2048, 96 * 2048 + 1, 10_000_001, 1 << 31] {
             let parts: Vec<_> = ranges(count).collect();
             assert!(parts.len() <= MOST, "{count}");
             assert!(parts.iter().all(|part| part.start.is_multiple_of(GRAIN) && !part.is_empty()));
