@@ -256,7 +256,7 @@ impl Bench<'_> {
     /// Loads of a real tree's body beside scans and builds of it, in turns.
     fn beside_scans(&self) -> Outcome {
         let (mut scans, mut builds, mut loads) = (Cost::default(), Cost::default(), Cost::default());
-        let mut entries = 0;
+        let (mut entries, mut bytes) = (0, 0);
         // The first turn warms the caches and does not count.
         for turn in 0..=self.options.pairs {
             if turn == 1 {
@@ -265,7 +265,7 @@ impl Bench<'_> {
             let (root, chunks) = scans.of(|| self.scan())?;
             let body = builds.of(|| Body::build(&root, &chunks, &self.pool, &CancelToken::new()))?;
             entries = body.entries();
-            self.shelf.save(TREE, (&body, &Digest::of(&body)), Codec::Zstd, &self.pool)?;
+            bytes = self.shelf.save(TREE, (&body, &Digest::of(&body)), Codec::Zstd, &self.pool)?.file_bytes;
             drop((chunks, body));
             memory::purge();
             loads.of(|| self.open(TREE)?.body())?;
@@ -277,6 +277,7 @@ impl Bench<'_> {
         loads.row(&table, "load of the same body");
         let rescan = scans.times.median() + builds.times.median();
         println!("\na load is {} times faster than a rescan", digits(ratio(rescan, loads.times.median())));
+        println!("the file: {} bytes per entry", digits(bytes as f64 / entries as f64));
         Ok(())
     }
 
