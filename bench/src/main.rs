@@ -8,6 +8,7 @@
 mod apply;
 mod ask;
 mod corpus;
+mod cpu;
 mod daemon;
 mod engine;
 mod index;
@@ -22,6 +23,8 @@ mod random;
 mod residency;
 mod samples;
 mod scan;
+mod sealed;
+mod snapshot;
 mod spelling;
 mod synthetic;
 mod table;
@@ -43,6 +46,8 @@ usage: hearth-bench COMMAND [OPTION…] [PATH]
   engine    query latencies over generated entries, beside plocate
   apply     cost of one applied change, on a tenth of the entries and on all
   scan      scan of PATH (default /) beside a bare walk and updatedb, warm and cold
+  snapshot  cost and size of sealed snapshots of generated entries: save, load, where the time goes,
+            queries meanwhile; loads of the tree PATH (default /) beside rescans
   residency cost of a kernel step; loads, hot queries and memory under the kernel, on trees of
             a hundredth of the entries each
   process   `hearth find` from start to exit beside plocate, fd and true; latency under load
@@ -52,7 +57,7 @@ usage: hearth-bench COMMAND [OPTION…] [PATH]
   --entries N       entries to generate (default 10m; k and m are understood)
   --needles N       random needles (default 1000)
   --peer-needles N  needles for the peer's slow queries (default 100)
-  --pairs N         alternating runs of a scan (default 5)
+  --pairs N         alternating runs of a scan, of saves and loads (default 5)
   --threads N       threads of a scan and of a bare walk (default: the scanner's own choice)
   --seed N          seed of everything random (default 1)
   --times KIND      times of generated entries: scattered (random to the nanosecond) or copied
@@ -86,6 +91,7 @@ fn run(options: &Options) -> Outcome {
         "apply" => apply::run(options),
         "scan" => scan::run(options),
         "residency" => residency::run(options),
+        "snapshot" => snapshot::run(options),
         "process" => process::run(options),
         "all" => all(),
         "trees" => trees::run(options),
@@ -101,7 +107,7 @@ fn run(options: &Options) -> Outcome {
 fn all() -> Outcome {
     let program = std::env::current_exe()?;
     let options: Vec<_> = std::env::args_os().skip(2).collect();
-    for command in ["names", "scan", "index", "engine", "apply", "residency", "process"] {
+    for command in ["names", "scan", "index", "engine", "apply", "snapshot", "residency", "process"] {
         let status = std::process::Command::new(&program).arg(command).args(&options).status()?;
         if !status.success() {
             return Err(format!("{command} failed: {status}").into());

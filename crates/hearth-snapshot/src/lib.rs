@@ -25,6 +25,7 @@ mod slot;
 mod storage;
 mod table;
 mod temporary;
+mod workbench;
 mod writer;
 
 pub use codec::Codec;

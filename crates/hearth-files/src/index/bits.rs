@@ -65,9 +65,10 @@ impl<'a> BitWriter<'a> {
         }
     }
 
-    /// Writes what is pending.
-    pub(crate) fn finish(mut self) {
-        self.store();
+    /// Writes what is pending, and no byte more.
+    pub(crate) fn finish(self) {
+        let pending = &self.pending.to_le_bytes()[..self.filled.div_ceil(8) as usize];
+        self.out[self.at..self.at + pending.len()].copy_from_slice(pending);
     }
 
     #[inline]
@@ -109,6 +110,19 @@ impl PackedInts {
     pub(crate) fn from_slice_u32(values: &[u32]) -> Self {
         let max = values.iter().copied().max().unwrap_or(0);
         Self::build(width_for(u64::from(max)), values.iter().map(|&value| u64::from(value)))
+    }
+
+    /// Numbers of `width` bits, loadable as they are, written to their bytes by `write`, which also gets
+    /// the zeros that follow them.
+    pub(crate) fn written<E>(
+        width: u8,
+        len: usize,
+        write: impl FnOnce(&mut [u8]) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let width = loadable(width);
+        let mut bytes = vec![0; packed_bytes(width, len)].into_boxed_slice();
+        write(&mut bytes)?;
+        Ok(PackedInts { bytes, mask: low_mask(width), len, width })
     }
 
     /// Bits of a number.
@@ -211,7 +225,7 @@ impl PackedBuilder {
     /// `len` zeros of `width` bits (58 to 63 become 64).
     pub(crate) fn new(width: u8, len: usize) -> Self {
         let width = loadable(width);
-        let bytes = vec![0; packed_bytes(width, len)].into_boxed_slice();
+        let bytes = written_zeros(packed_bytes(width, len)).into_boxed_slice();
         PackedBuilder { ints: PackedInts { bytes, mask: low_mask(width), len, width } }
     }
 
@@ -230,6 +244,14 @@ impl PackedBuilder {
     pub(crate) fn finish(self) -> PackedInts {
         self.ints
     }
+}
+
+/// Zeros in memory of their own. Fresh memory is all one page of the kernel's until it is written to: read
+/// before it is written, each page would cost two faults, and the second one stops all threads.
+pub(crate) fn written_zeros<T: Copy + Default>(len: usize) -> Vec<T> {
+    let mut zeros = Vec::with_capacity(len);
+    zeros.resize(len, T::default());
+    zeros
 }
 
 /// The next width that is read with one load.
@@ -314,6 +336,19 @@ impl Bits {
             left &= left - 1;
             Some(position)
         })
+    }
+
+    /// Positions of the zeros.
+    pub(crate) fn zeros(&self) -> impl Iterator<Item = usize> + '_ {
+        let of_word = |(at, &word): (usize, &u64)| {
+            let mut left = !word;
+            std::iter::from_fn(move || {
+                let bit = (left != 0).then(|| left.trailing_zeros() as usize)?;
+                left &= left - 1;
+                Some(at * 64 + bit)
+            })
+        };
+        self.words.iter().enumerate().flat_map(of_word).take(self.len - self.ones)
     }
 
     /// How many bits.
@@ -496,7 +531,7 @@ impl BitsBuilder {
     /// `len` zeros; `len` must be below 2³².
     pub(crate) fn new(len: usize) -> Self {
         assert!(u32::try_from(len).is_ok(), "{len} bits are too many for a bitmap");
-        let words = vec![0; Bits::stored_words(len)].into_boxed_slice();
+        let words = written_zeros(Bits::stored_words(len)).into_boxed_slice();
         BitsBuilder { words, len }
     }
 
@@ -681,6 +716,8 @@ mod tests {
             }
             prop_assert_eq!(bits.rank1(model.len()), ones);
             prop_assert_eq!(bits.ones, ones);
+            let zeros = model.iter().enumerate().filter(|(_, set)| !**set).map(|(at, _)| at);
+            prop_assert!(bits.zeros().eq(zeros));
             let mut next = None;
             for at in (0..model.len()).rev() {
                 next = if model[at] { Some(at) } else { next };

@@ -38,9 +38,9 @@ pub(super) fn for_each(list: &[u8], each: impl FnMut(u32)) {
 pub(super) fn end_of_list(mut list: &[u8]) -> Option<u64> {
     let mut end = 0;
     while !list.is_empty() {
-        if let Some((gaps, rest)) = list.split_first_chunk::<8>().filter(|(gaps, _)| all_short(**gaps)) {
-            end += sum_of_short(*gaps) + 8;
-            list = rest;
+        if let Some((ahead, len)) = list.first_chunk().and_then(|&bytes| sum_of_short(bytes)) {
+            end += ahead;
+            list = &list[len..];
             continue;
         }
         let gap_len = list.iter().position(|&byte| byte < 0x80)? + 1;
@@ -55,12 +55,30 @@ pub(super) fn end_of_list(mut list: &[u8]) -> Option<u64> {
     Some(end)
 }
 
+/// How far the gaps lead that begin and end in eight bytes, and how many bytes they take; `None` if one of
+/// them takes more than two bytes.
+#[inline]
+fn sum_of_short(bytes: [u8; 8]) -> Option<(u64, usize)> {
+    const TOP_BITS: u64 = 0x8080_8080_8080_8080;
+    let bytes = u64::from_le_bytes(bytes);
+    // A gap that ends later is left out.
+    let cut_off = bytes >> 63;
+    let bytes = bytes & u64::MAX >> (cut_off * 8);
+    let low_parts = bytes & TOP_BITS;
+    let high_parts = low_parts << 8;
+    if low_parts & high_parts != 0 {
+        return None;
+    }
+    let (values, high) = (bytes & !TOP_BITS, (high_parts >> 7) * 0xFF);
+    let gaps = 8 - cut_off - u64::from(low_parts.count_ones());
+    Some((sum_of_bytes(values & !high) + sum_of_bytes(values & high) * 128 + gaps, 8 - cut_off as usize))
+}
+
 /// Sum of eight numbers below 128.
 #[inline]
-fn sum_of_short(gaps: [u8; 8]) -> u64 {
+fn sum_of_bytes(numbers: u64) -> u64 {
     const EVEN: u64 = 0x00FF_00FF_00FF_00FF;
-    let gaps = u64::from_le_bytes(gaps);
-    let pairs = (gaps & EVEN) + (gaps >> 8 & EVEN);
+    let pairs = (numbers & EVEN) + (numbers >> 8 & EVEN);
     pairs.wrapping_mul(0x0001_0001_0001_0001) >> 48
 }
 

@@ -4,7 +4,7 @@
 //! only if the entries of every folder ascend by name. Sorting by two orders at once would panic.
 
 use super::StoredError;
-use super::rows::NAME_OF;
+use super::rows::FIRSTS;
 use crate::index::RowId;
 use crate::index::base::{Base, DirId};
 use rayon::prelude::*;
@@ -19,7 +19,7 @@ type Open = (RowId, u32);
 pub(super) fn check(base: &Base) -> Result<(), StoredError> {
     let tasks = (1..base.len).into_par_iter().step_by(TASK);
     let ascend = tasks.all(|start| ascend(base, start..base.len.min(start + TASK as u32)));
-    NAME_OF.check(ascend, "entries of a folder that are not in order")
+    FIRSTS.check(ascend, "entries of a folder that are not in order")
 }
 
 /// Whether each of some rows stands after the one before it in its folder. The root is none of them.
