@@ -1,4 +1,6 @@
-//! Bodies and digests to and from sealed files, as the service keeps them.
+//! An index as a sealed file, for the bench: what the service does between `Body::sections` and a container.
+//!
+//! Small on purpose: what is measured is the index and the container, not what stands between them.
 
 use crate::peer::TemporaryFolder;
 use hearth_core::CancelToken;

@@ -44,6 +44,7 @@ const HOUSE: &[Arrows] = &[
             "hearth-protocol",
             "hearth-residency",
             "hearth-service",
+            "hearth-snapshot",
         ],
         optional: &[],
     },
