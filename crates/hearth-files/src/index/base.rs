@@ -291,12 +291,12 @@ impl Base {
         }
     }
 
-    /// Folder by inode.
-    pub(crate) fn dir_of_inode(&self, inode: u64) -> Option<DirId> {
+    /// Folders with this inode: one, unless something is mounted or there are subvolumes.
+    pub(crate) fn dirs_of_inode(&self, inode: u64) -> impl Iterator<Item = DirId> + '_ {
         let order = &self.dirs.by_inode;
-        let inode_at = |at: usize| self.inode(self.dir_row(order.get(at) as u32));
-        let at = partition(0..order.len(), |at| inode_at(at) < inode);
-        (at < order.len() && inode_at(at) == inode).then(|| order.get(at) as u32)
+        let inode_at = move |at: usize| self.inode(self.dir_row(order.get(at) as u32));
+        let first = partition(0..order.len(), |at| inode_at(at) < inode);
+        (first..order.len()).take_while(move |&at| inode_at(at) == inode).map(|at| order.get(at) as u32)
     }
 
     /// Rows that are not folders and have this inode.

@@ -26,10 +26,11 @@ pub use volume::{Applied, Change, Volume};
 pub(crate) use base::{Base, DirId, partition};
 pub(crate) use bits::Ones;
 pub(crate) use column::{ZONE_ROWS, ZoneMap};
-pub(crate) use delta::{NONE, TEXT_ROWS};
+pub(crate) use delta::{NONE, ROOT, TEXT_ROWS};
 pub(crate) use grams::{BlockSet, BlockWalk, GramLiteral};
 pub(crate) use names::{BLOCK as BLOCK_NAMES, NameDict, Needle};
 pub(crate) use peaks::Peaks;
+pub(crate) use volume::Known;
 
 use crate::entry::Meta;
 use hearth_core::Cancelled;

@@ -4,14 +4,18 @@
 //! what changed and the depth it lies at, never what exists. Changes may come in any order and more
 //! than once: each one states what is so now, and one that cannot be placed is counted, not guessed.
 
+mod rows;
+
 use super::RowId;
 use super::base::DirId;
 use super::body::Body;
 use super::delta::{NONE, ROOT};
 use crate::entry::Meta;
 use hearth_core::EntryKind;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+
+pub(crate) use rows::Known;
 
 /// One fact about the volume. Folders are named by their inode.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,7 +89,9 @@ pub struct Volume {
     by_name: HashMap<(DirId, Arc<[u8]>), RowId>,
     /// Added rows that are not folders.
     by_inode: HashMap<u64, Vec<RowId>>,
-    dirs_by_inode: HashMap<u64, DirId>,
+    /// Folders that an added row stands for, each under the inode of that row. Inodes may repeat: mounted
+    /// folders have those of other file systems.
+    added_dirs: BTreeSet<(u64, DirId)>,
 }
 
 impl Volume {
@@ -95,7 +101,7 @@ impl Volume {
             body: body.clone(),
             by_name: HashMap::new(),
             by_inode: HashMap::new(),
-            dirs_by_inode: HashMap::new(),
+            added_dirs: BTreeSet::new(),
         };
         let added: Vec<RowId> = body.added_rows().collect();
         for row in added {
@@ -140,16 +146,12 @@ impl Volume {
     }
 
     fn dir_of_inode(&self, inode: u64) -> Option<DirId> {
-        if let Some(&dir) = self.dirs_by_inode.get(&inode) {
-            return Some(dir);
-        }
-        let dir = self.body.base.dir_of_inode(inode)?;
-        let row = self.body.dir_row(dir);
-        (self.body.is_live(row) && self.body.meta(row).inode == inode).then_some(dir)
+        self.known().folders_of_inode(inode).next()
     }
 
     fn lookup(&self, dir: DirId, name: &[u8]) -> Option<RowId> {
-        if let Some(&row) = self.by_name.get(&(dir, Arc::from(name))) {
+        if self.body.delta.patch(dir).first != NONE
+            && let Some(&row) = self.by_name.get(&(dir, Arc::from(name))) {
             return Some(row);
         }
         let base = &self.body.base;
@@ -207,27 +209,25 @@ impl Volume {
     }
 
     fn create(&mut self, parent: DirId, name: &[u8], meta: Meta) {
-        if meta.kind() != EntryKind::Dir {
-            self.insert(parent, NONE, name, meta);
-            return;
-        }
         // A folder that shows up under a new name while its old one stands was moved.
-        if let Some(known) = self.dir_of_inode(meta.inode).filter(|&dir| dir != ROOT) {
+        if meta.kind() == EntryKind::Dir
+            && let Some(known) = self.dir_of_inode(meta.inode).filter(|&dir| dir != ROOT) {
             let row = self.body.dir_row(known);
             if self.relocate(row, parent, name).is_some() {
                 self.set_meta(self.body.dir_row(known), meta);
                 return;
             }
         }
-        let dir = self.body.delta.next_dir;
-        self.body.delta.next_dir += 1;
-        self.insert(parent, dir, name, meta);
+        self.insert(parent, name, meta);
     }
 
-    /// Adds a row that is not there, and its share to the totals above.
-    fn insert(&mut self, parent: DirId, dir: DirId, name: &[u8], meta: Meta) {
-        let row = self.add_row(parent, dir, name, meta);
+    /// Adds an entry that is not there, and its share to the totals above; gives the number of a folder.
+    fn insert(&mut self, parent: DirId, name: &[u8], meta: Meta) -> Option<DirId> {
+        let dir = (meta.kind() == EntryKind::Dir).then_some(self.body.delta.next_dir);
+        self.body.delta.next_dir += u32::from(dir.is_some());
+        let row = self.add_row(parent, dir.unwrap_or(NONE), name, meta);
         self.add_share(parent, 1, self.share(row));
+        dir
     }
 
     fn add_row(&mut self, parent: DirId, dir: DirId, name: &[u8], meta: Meta) -> RowId {
@@ -249,7 +249,7 @@ impl Volume {
         if dir == NONE {
             self.by_inode.entry(inode).or_default().push(row);
         } else {
-            self.dirs_by_inode.insert(inode, dir);
+            self.added_dirs.insert((inode, dir));
         }
     }
 
@@ -262,7 +262,7 @@ impl Volume {
         let gone = self.body.delta.remove(row - self.body.base.len);
         self.by_name.remove(&(gone.parent, gone.name));
         if gone.dir != NONE {
-            self.dirs_by_inode.remove(&gone.meta.inode);
+            self.added_dirs.remove(&(gone.meta.inode, gone.dir));
             self.body.delta.edit_dir(gone.dir, |patch| patch.row = NONE);
         } else if let Some(rows) = self.by_inode.get_mut(&gone.meta.inode) {
             rows.retain(|&known| known != row);
@@ -301,9 +301,10 @@ impl Volume {
         }
     }
 
-    fn remove(&mut self, row: RowId) {
+    /// Takes an entry out with all below it; gives the inodes that lost a name and may have others.
+    fn remove(&mut self, row: RowId) -> Vec<u64> {
         if self.body.dir_of(row) == Some(ROOT) {
-            return;
+            return Vec::new();
         }
         self.add_share(self.body.parent(row), -1, self.share(row).negated());
         let mut doomed = vec![row];
@@ -320,9 +321,10 @@ impl Volume {
             }
             self.drop_row(row);
         }
-        for (inode, names) in unlinked {
+        for (&inode, &names) in &unlinked {
             self.unlink(inode, names);
         }
+        unlinked.into_keys().collect()
     }
 
     /// That many names fewer for the remaining rows of a hard-linked inode.

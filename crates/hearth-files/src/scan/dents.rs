@@ -12,7 +12,7 @@ use rustix::io::{Errno, retry_on_intr};
 
 /// Size of the buffer of one call, bytes: about two thousand entries of usual names. Larger ones
 /// fall out of the second-level cache and were not faster.
-pub(super) const BUFFER_BYTES: usize = 64 * 1024;
+pub(crate) const BUFFER_BYTES: usize = 64 * 1024;
 
 const RECORD_LENGTH: usize = 16;
 const TYPE: usize = 18;
@@ -20,18 +20,18 @@ const NAME: usize = 19;
 
 /// One record of a directory.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Dent<'a> {
+pub(crate) struct Dent<'a> {
     /// Inode number; below a mount point it is the covered one.
-    pub(super) inode: u64,
+    pub(crate) inode: u64,
     /// Kind if the file system tells, [`EntryKind::File`] if not.
-    pub(super) kind: EntryKind,
+    pub(crate) kind: EntryKind,
     /// The name.
-    pub(super) name: &'a CStr,
+    pub(crate) name: &'a CStr,
 }
 
 /// Reads the next records of an open directory into `buffer` and returns their length in bytes;
 /// 0 at the end of the directory.
-pub(super) fn read(dir: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize, Errno> {
+pub(crate) fn read(dir: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize, Errno> {
     retry_on_intr(|| read_once(dir, buffer))
 }
 
@@ -48,7 +48,7 @@ fn last_errno() -> Errno {
 }
 
 /// The records of a buffer that [`read`] filled, without `.` and `..`.
-pub(super) fn records(mut bytes: &[u8]) -> impl Iterator<Item = Dent<'_>> {
+pub(crate) fn records(mut bytes: &[u8]) -> impl Iterator<Item = Dent<'_>> {
     std::iter::from_fn(move || {
         let (dent, rest) = split_record(bytes)?;
         bytes = rest;

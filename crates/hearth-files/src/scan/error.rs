@@ -68,7 +68,7 @@ pub enum ScanError {
 
 impl ScanError {
     /// The error of an operation on `path`.
-    pub(super) fn from_io(path: &Path, error: &io::Error) -> Self {
+    pub(crate) fn from_io(path: &Path, error: &io::Error) -> Self {
         let path = path.to_path_buf();
         match error.kind() {
             io::ErrorKind::NotFound => Self::NotFound { path },

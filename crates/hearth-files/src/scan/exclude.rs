@@ -128,7 +128,7 @@ fn unescape(text: &[u8], offset: usize) -> Result<Vec<u8>, BadExclude> {
 }
 
 /// The rules of one scan, ready to be asked for each folder.
-pub(super) struct Excludes {
+pub(crate) struct Excludes {
     names: Vec<(Vec<u8>, ExcludeRule)>,
     /// Components below the root of the scan, and the rule they come from.
     paths: Vec<(Vec<Vec<u8>>, ExcludeRule)>,
@@ -136,7 +136,7 @@ pub(super) struct Excludes {
 
 impl Excludes {
     /// Prepares `rules` for a scan of the canonical path `root` (empty for `/`).
-    pub(super) fn new(rules: &[ExcludeRule], root: &[u8]) -> Self {
+    pub(crate) fn new(rules: &[ExcludeRule], root: &[u8]) -> Self {
         let mut out = Self { names: Vec::new(), paths: Vec::new() };
         for rule in rules {
             match rule {
@@ -159,8 +159,14 @@ impl Excludes {
         }
     }
 
+    /// Whether a rule names a folder somewhere below the one at `parts` below the root.
+    pub(crate) fn any_below(&self, parts: &[&[u8]]) -> bool {
+        let lies_below = |place: &[Vec<u8>]| place.len() > parts.len() && parts.iter().eq(&place[..parts.len()]);
+        self.paths.iter().any(|(place, _)| lies_below(place))
+    }
+
     /// The rule that forbids to enter the folder `name` of `parent`.
-    pub(super) fn rule_for(&self, parent: &Dir, name: &CStr) -> Option<&ExcludeRule> {
+    pub(crate) fn rule_for(&self, parent: &Dir, name: &CStr) -> Option<&ExcludeRule> {
         let name = name.to_bytes();
         let by_name = self.names.iter().find(|(excluded, _)| excluded == name);
         let by_path = || self.paths.iter().find(|(parts, _)| parent.child_is(name, parts));

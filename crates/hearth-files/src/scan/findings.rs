@@ -34,7 +34,7 @@ pub struct ScanCounters {
 
 impl ScanCounters {
     /// Adds a worker's counts.
-    pub(super) fn add(&self, tally: &Tally) {
+    pub(crate) fn add(&self, tally: &Tally) {
         let add = |counter: &AtomicU64, count: u64| {
             if count > 0 {
                 counter.fetch_add(count, Ordering::Relaxed);
@@ -50,16 +50,16 @@ impl ScanCounters {
 
 /// The same counts for one worker or one finished scan.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Tally {
-    pub(super) entries: u64,
-    pub(super) directories: u64,
-    pub(super) denied: u64,
-    pub(super) vanished: u64,
-    pub(super) failed: u64,
+pub(crate) struct Tally {
+    pub(crate) entries: u64,
+    pub(crate) directories: u64,
+    pub(crate) denied: u64,
+    pub(crate) vanished: u64,
+    pub(crate) failed: u64,
 }
 
 impl Tally {
-    pub(super) fn add(&mut self, other: &Tally) {
+    pub(crate) fn add(&mut self, other: &Tally) {
         self.entries += other.entries;
         self.directories += other.directories;
         self.denied += other.denied;
@@ -67,8 +67,19 @@ impl Tally {
         self.failed += other.failed;
     }
 
+    /// What was counted after `earlier`.
+    pub(crate) fn since(&self, earlier: &Tally) -> Tally {
+        Tally {
+            entries: self.entries - earlier.entries,
+            directories: self.directories - earlier.directories,
+            denied: self.denied - earlier.denied,
+            vanished: self.vanished - earlier.vanished,
+            failed: self.failed - earlier.failed,
+        }
+    }
+
     /// Counts an error; true if it is worth words.
-    pub(super) fn count(&mut self, error: Errno) -> bool {
+    pub(crate) fn count(&mut self, error: Errno) -> bool {
         match error {
             gone if is_gone(gone) => self.vanished += 1,
             Errno::ACCESS | Errno::PERM => self.denied += 1,
@@ -79,7 +90,7 @@ impl Tally {
 }
 
 /// Whether an error says that the entry does not exist any more, or is no directory any more.
-pub(super) fn is_gone(error: Errno) -> bool {
+pub(crate) fn is_gone(error: Errno) -> bool {
     matches!(error, Errno::NOENT | Errno::STALE | Errno::NOTDIR | Errno::LOOP)
 }
 

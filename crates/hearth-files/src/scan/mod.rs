@@ -14,16 +14,16 @@
 //! subvolumes inside one mount.
 
 mod boundary;
-mod dents;
+pub(crate) mod dents;
 mod error;
 pub mod exclude;
 mod findings;
 pub mod mounts;
-mod opener;
+pub(crate) mod opener;
 mod outbox;
-mod queue;
-mod stat;
-mod tree;
+pub(crate) mod queue;
+pub(crate) mod stat;
+pub(crate) mod tree;
 mod virtual_fs;
 mod worker;
 
@@ -45,10 +45,12 @@ pub use findings::{SAMPLES, SKIPPED_LISTED, ScanCounters, SkipReason, Skipped};
 pub use mounts::{Mount, Mounts, volume_of};
 pub use virtual_fs::is_virtual;
 
+pub(crate) use exclude::Excludes;
+pub(crate) use findings::{Tally, is_gone};
+
 use crate::entry::{Chunk, Meta};
 use boundary::Boundary;
-use exclude::Excludes;
-use findings::{Findings, Tally};
+use findings::Findings;
 use opener::Opener;
 use queue::{Queue, lock};
 use stat::Place;
@@ -224,7 +226,7 @@ fn run_workers(shared: &Shared<'_>, threads: usize, root: OwnedFd, budget: &Arc<
     })
 }
 
-fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without words".into())
 }

@@ -24,25 +24,25 @@ const DESCRIPTOR_WAIT: Duration = Duration::from_millis(10);
 const DESCRIPTOR_WAITS: usize = 200;
 
 /// Opens directories for one worker.
-pub(super) struct Opener {
+pub(crate) struct Opener {
     budget: Arc<FdBudget>,
     recent: VecDeque<(Arc<Dir>, Arc<Handle>)>,
 }
 
 impl Opener {
-    pub(super) fn new(budget: Arc<FdBudget>) -> Self {
+    pub(crate) fn new(budget: Arc<FdBudget>) -> Self {
         Self { budget, recent: VecDeque::with_capacity(REMEMBERED) }
     }
 
     /// Opens the directory `name` of `parent` for listing.
-    pub(super) fn open(&mut self, parent: &Arc<Dir>, name: &CStr) -> Result<Arc<Handle>, Errno> {
+    pub(crate) fn open(&mut self, parent: &Arc<Dir>, name: &CStr) -> Result<Arc<Handle>, Errno> {
         let above = self.reach(parent)?;
         let fd = self.patiently(|| open_to_list(above.as_fd(), name))?;
         Ok(Handle::new(fd, &self.budget))
     }
 
     /// Keeps the descriptor of a directory that may not hold it itself for the next few calls.
-    pub(super) fn remember(&mut self, dir: &Arc<Dir>, handle: &Arc<Handle>) {
+    pub(crate) fn remember(&mut self, dir: &Arc<Dir>, handle: &Arc<Handle>) {
         if dir.handle().is_some() {
             return;
         }
@@ -95,7 +95,7 @@ impl Opener {
 
 /// Opens `name` for listing without touching its access time, if that is permitted (to its owner and
 /// to the superuser), else with.
-pub(super) fn open_to_list(above: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
+pub(crate) fn open_to_list(above: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
     match openat(above, name, LIST | OFlags::NOATIME, Mode::empty()) {
         Err(Errno::PERM) => openat(above, name, LIST, Mode::empty()),
         done => done,

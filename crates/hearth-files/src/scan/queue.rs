@@ -14,33 +14,26 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::tree::{Dir, Handle};
+use super::tree::Dir;
 use crate::entry::ScanDir;
 
-/// Something to do.
-pub(super) enum Work {
+/// Something to do; `B` is a part of a large directory.
+pub(crate) enum Work<B> {
     /// List a directory.
     List(Queued),
     /// Look at the entries of a part of a large directory.
-    Look(Block),
+    Look(B),
 }
 
 /// A directory that waits to be listed.
-pub(super) struct Queued {
-    pub(super) parent: Arc<Dir>,
-    pub(super) number: ScanDir,
-    pub(super) name: CString,
-}
-
-/// Records of a large directory, as read, for another worker to look at.
-pub(super) struct Block {
-    pub(super) dir: Arc<Dir>,
-    pub(super) handle: Arc<Handle>,
-    pub(super) records: Vec<u8>,
+pub(crate) struct Queued {
+    pub(crate) parent: Arc<Dir>,
+    pub(crate) number: ScanDir,
+    pub(crate) name: CString,
 }
 
 /// Directories of one parent that wait to be listed: 8 bytes and the name each.
-pub(super) struct Batch {
+pub(crate) struct Batch {
     parent: Arc<Dir>,
     /// Names, each with its NUL.
     names: Vec<u8>,
@@ -48,11 +41,11 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    pub(super) fn new(parent: Arc<Dir>) -> Self {
+    pub(crate) fn new(parent: Arc<Dir>) -> Self {
         Self { parent, names: Vec::new(), items: Vec::new() }
     }
 
-    pub(super) fn push(&mut self, number: ScanDir, name: &CStr) {
+    pub(crate) fn push(&mut self, number: ScanDir, name: &CStr) {
         let start =
             u32::try_from(self.names.len()).expect("the names of one batch come from one small buffer");
         self.names.extend_from_slice(name.to_bytes_with_nul());
@@ -78,15 +71,18 @@ impl Batch {
 }
 
 /// Work of one worker. No batch is empty. Aligned to keep two workers off one cache line.
-#[derive(Default)]
 #[repr(align(128))]
-struct Stack {
+struct Stack<B> {
     batches: VecDeque<Batch>,
-    blocks: Vec<Block>,
+    blocks: Vec<B>,
 }
 
-impl Stack {
-    fn pop(&mut self) -> Option<Work> {
+impl<B> Stack<B> {
+    fn new() -> Self {
+        Self { batches: VecDeque::new(), blocks: Vec::new() }
+    }
+
+    fn pop(&mut self) -> Option<Work<B>> {
         if let Some(block) = self.blocks.pop() {
             return Some(Work::Look(block));
         }
@@ -112,9 +108,9 @@ impl Stack {
 }
 
 /// What a worker gets when it asks for work.
-pub(super) enum Next {
+pub(crate) enum Next<B> {
     /// This.
-    Work(Work),
+    Work(Work<B>),
     /// Nothing for a while; ask again.
     Idle,
     /// Nothing any more.
@@ -122,8 +118,8 @@ pub(super) enum Next {
 }
 
 /// The work of all workers.
-pub(super) struct Queue {
-    stacks: Vec<Mutex<Stack>>,
+pub(crate) struct Queue<B> {
+    stacks: Vec<Mutex<Stack<B>>>,
     unfinished: AtomicUsize,
     blocks: AtomicUsize,
     sleepers: AtomicUsize,
@@ -132,11 +128,11 @@ pub(super) struct Queue {
     bell: Condvar,
 }
 
-impl Queue {
+impl<B> Queue<B> {
     /// A queue for this many workers, with one piece of work already begun: the root.
-    pub(super) fn new(workers: usize) -> Self {
+    pub(crate) fn new(workers: usize) -> Self {
         Self {
-            stacks: (0..workers).map(|_| Mutex::default()).collect(),
+            stacks: (0..workers).map(|_| Mutex::new(Stack::new())).collect(),
             unfinished: AtomicUsize::new(1),
             blocks: AtomicUsize::new(0),
             sleepers: AtomicUsize::new(0),
@@ -147,7 +143,7 @@ impl Queue {
     }
 
     /// Queues directories for worker `me`, or whoever has time.
-    pub(super) fn push(&self, me: usize, batch: Batch) {
+    pub(crate) fn push(&self, me: usize, batch: Batch) {
         if batch.items.is_empty() {
             return;
         }
@@ -163,7 +159,7 @@ impl Queue {
     }
 
     /// Queues a part of a large directory for whoever has time.
-    pub(super) fn push_block(&self, me: usize, block: Block) {
+    pub(crate) fn push_block(&self, me: usize, block: B) {
         self.unfinished.fetch_add(1, Ordering::Relaxed);
         self.blocks.fetch_add(1, Ordering::Relaxed);
         self.stack(me).blocks.push(block);
@@ -171,13 +167,13 @@ impl Queue {
     }
 
     /// Whether workers sleep that could look at a block, and not too many blocks are under way.
-    pub(super) fn wants_blocks(&self) -> bool {
+    pub(crate) fn wants_blocks(&self) -> bool {
         self.sleepers.load(Ordering::Relaxed) > 0
             && self.blocks.load(Ordering::Relaxed) < 2 * self.stacks.len()
     }
 
     /// Says that a piece of work from [`Queue::next`] is done, after what follows from it was queued.
-    pub(super) fn finish(&self, was_block: bool) {
+    pub(crate) fn finish(&self, was_block: bool) {
         if was_block {
             self.blocks.fetch_sub(1, Ordering::Relaxed);
         }
@@ -187,18 +183,18 @@ impl Queue {
     }
 
     /// Makes every worker end at its next question.
-    pub(super) fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::SeqCst);
         self.wake_all();
     }
 
     /// Whether [`Queue::stop`] was called.
-    pub(super) fn is_stopped(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
     }
 
     /// The next work of worker `me`; waits at most `patience` for some.
-    pub(super) fn next(&self, me: usize, patience: Duration) -> Next {
+    pub(crate) fn next(&self, me: usize, patience: Duration) -> Next<B> {
         loop {
             if self.is_over() {
                 return Next::Done;
@@ -217,12 +213,12 @@ impl Queue {
         self.is_stopped() || self.unfinished.load(Ordering::Acquire) == 0
     }
 
-    fn steal(&self, me: usize) -> Option<Work> {
+    fn steal(&self, me: usize) -> Option<Work<B>> {
         let others = (1..self.stacks.len()).map(|step| (me + step) % self.stacks.len());
         others.into_iter().find_map(|victim| self.steal_from(victim, me))
     }
 
-    fn steal_from(&self, victim: usize, me: usize) -> Option<Work> {
+    fn steal_from(&self, victim: usize, me: usize) -> Option<Work<B>> {
         let batch = {
             let mut stack = self.stack(victim);
             if let Some(block) = stack.blocks.pop() {
@@ -273,13 +269,13 @@ impl Queue {
         self.bell.notify_all();
     }
 
-    fn stack(&self, worker: usize) -> MutexGuard<'_, Stack> {
+    fn stack(&self, worker: usize) -> MutexGuard<'_, Stack<B>> {
         lock(&self.stacks[worker])
     }
 }
 
 /// Nothing under these locks can panic half way, so a poisoned one is as good as any.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -296,7 +292,7 @@ mod tests {
         batch
     }
 
-    fn drain(queue: &Queue, me: usize) -> Vec<(ScanDir, CString)> {
+    fn drain(queue: &Queue<()>, me: usize) -> Vec<(ScanDir, CString)> {
         let mut out = Vec::new();
         while let Next::Work(Work::List(queued)) = queue.next(me, Duration::ZERO) {
             out.push((queued.number, queued.name));
@@ -307,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_thief_takes_half_and_nothing_is_lost_or_doubled() {
-        let queue = Queue::new(2);
+        let queue = Queue::<()>::new(2);
         queue.push(0, batch(&[c"a", c"bb", c"ccc", c"", c"e"]));
         let Next::Work(Work::List(stolen)) = queue.next(1, Duration::ZERO) else { panic!("there is work") };
         assert_eq!((stolen.number, stolen.name.as_c_str()), (5, c"e"));
@@ -320,7 +316,7 @@ mod tests {
 
     #[test]
     fn a_single_directory_is_left_to_its_owner() {
-        let queue = Queue::new(2);
+        let queue = Queue::<()>::new(2);
         queue.push(0, batch(&[c"a"]));
         assert!(matches!(queue.next(1, Duration::ZERO), Next::Idle));
         assert!(matches!(queue.next(0, Duration::ZERO), Next::Work(_)));
@@ -328,11 +324,11 @@ mod tests {
 
     #[test]
     fn everybody_ends_when_all_is_finished_or_stopped() {
-        let queue = Queue::new(2);
+        let queue = Queue::<()>::new(2);
         assert!(matches!(queue.next(1, Duration::ZERO), Next::Idle), "the root is being listed");
         queue.finish(false);
         assert!(matches!(queue.next(1, Duration::from_secs(60)), Next::Done));
-        let queue = Queue::new(1);
+        let queue = Queue::<()>::new(1);
         queue.push(0, batch(&[c"a"]));
         queue.stop();
         assert!(matches!(queue.next(0, Duration::from_secs(60)), Next::Done));

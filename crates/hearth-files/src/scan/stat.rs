@@ -18,11 +18,11 @@ const WANTED: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::BTIME).unio
 
 /// Where an entry lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// Device number, major and minor.
-    pub(super) device: (u32, u32),
+    pub(crate) device: (u32, u32),
     /// Mount, if the kernel tells (5.8 and later).
-    pub(super) mount: Option<u64>,
+    pub(crate) mount: Option<u64>,
 }
 
 impl Place {
@@ -30,7 +30,7 @@ impl Place {
     ///
     /// The mount decides where it is known: inside one mount the device may still change, for
     /// instance between the subvolumes of btrfs, and they are all one volume.
-    pub(super) fn same_volume(&self, other: &Place) -> bool {
+    pub(crate) fn same_volume(&self, other: &Place) -> bool {
         match (self.mount, other.mount) {
             (Some(own), Some(its)) => own == its,
             _ => self.device == other.device,
@@ -39,25 +39,40 @@ impl Place {
 }
 
 /// Metadata and place of the entry `name` of the open directory `dir`.
-pub(super) fn entry_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<(Meta, Place), Errno> {
+pub(crate) fn entry_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<(Meta, Place), Errno> {
     let stat = retry_on_intr(|| rustix::fs::statx(dir, name, LOOK, WANTED))?;
     Ok((meta_of(&stat), place_of(&stat)))
 }
 
-/// Metadata and place of an open directory itself.
-pub(super) fn directory(dir: BorrowedFd<'_>) -> Result<(Meta, Place), Errno> {
+/// An open directory as it is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Folder {
+    pub(crate) meta: Meta,
+    pub(crate) place: Place,
+    /// Last change of the inode; any change of its names is one.
+    pub(crate) changed_ns: UnixNanos,
+}
+
+/// All about an open directory itself.
+pub(crate) fn folder(dir: BorrowedFd<'_>) -> Result<Folder, Errno> {
     let stat = retry_on_intr(|| rustix::fs::statx(dir, c"", LOOK | AtFlags::EMPTY_PATH, WANTED))?;
-    Ok((meta_of(&stat), place_of(&stat)))
+    Ok(Folder { meta: meta_of(&stat), place: place_of(&stat), changed_ns: nanos(&stat.stx_ctime) })
+}
+
+/// Metadata and place of an open directory itself.
+pub(crate) fn directory(dir: BorrowedFd<'_>) -> Result<(Meta, Place), Errno> {
+    let Folder { meta, place, .. } = folder(dir)?;
+    Ok((meta, place))
 }
 
 /// Place of an open directory; cheaper than [`directory`].
-pub(super) fn place(dir: BorrowedFd<'_>) -> Result<Place, Errno> {
+pub(crate) fn place(dir: BorrowedFd<'_>) -> Result<Place, Errno> {
     let stat = retry_on_intr(|| rustix::fs::statx(dir, c"", LOOK | AtFlags::EMPTY_PATH, StatxFlags::MNT_ID))?;
     Ok(place_of(&stat))
 }
 
 /// Number of the mount that holds `path`, `None` if the kernel does not tell.
-pub(super) fn mount_id(path: &Path) -> Result<Option<u64>, Errno> {
+pub(crate) fn mount_id(path: &Path) -> Result<Option<u64>, Errno> {
     let stat = retry_on_intr(|| rustix::fs::statx(CWD, path, LOOK, StatxFlags::MNT_ID))?;
     Ok(place_of(&stat).mount)
 }

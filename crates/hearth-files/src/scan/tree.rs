@@ -15,16 +15,16 @@ use rustix::process::{Resource, getrlimit};
 use crate::entry::ScanDir;
 
 /// Descriptors that one worker may have open apart from those held by directories.
-pub(super) const FDS_PER_WORKER: usize = 8;
+pub(crate) const FDS_PER_WORKER: usize = 8;
 /// Most descriptors held by directories.
 const FDS_HELD: usize = 1024;
 
 /// One directory with its way up to the root.
-pub(super) struct Dir {
+pub(crate) struct Dir {
     /// Number within the scan.
-    pub(super) number: ScanDir,
+    pub(crate) number: ScanDir,
     /// Steps below the root.
-    pub(super) depth: usize,
+    pub(crate) depth: usize,
     name: CString,
     parent: Option<Arc<Dir>>,
     handle: Option<Arc<Handle>>,
@@ -32,35 +32,47 @@ pub(super) struct Dir {
 
 impl Dir {
     /// The root of the scan; its descriptor stays open whatever the budget.
-    pub(super) fn root(fd: OwnedFd) -> Self {
+    pub(crate) fn root(fd: OwnedFd) -> Self {
         let handle = Some(Arc::new(Handle { fd, permit: None }));
         Self { number: 0, depth: 0, name: CString::default(), parent: None, handle }
     }
 
     /// A directory below `parent`, which keeps `handle` if that one came with a permit.
-    pub(super) fn child(parent: Arc<Dir>, number: ScanDir, name: CString, handle: &Arc<Handle>) -> Self {
+    pub(crate) fn child(parent: Arc<Dir>, number: ScanDir, name: CString, handle: &Arc<Handle>) -> Self {
         let depth = parent.depth + 1;
         let handle = handle.permit.is_some().then(|| Arc::clone(handle));
         Self { number, depth, name, parent: Some(parent), handle }
     }
 
+    /// A directory below `parent` that is known by name only and keeps no descriptor.
+    pub(crate) fn step(parent: Arc<Dir>, number: ScanDir, name: CString) -> Self {
+        let depth = parent.depth + 1;
+        Self { number, depth, name, parent: Some(parent), handle: None }
+    }
+
     /// The name in its parent; empty for the root.
-    pub(super) fn name(&self) -> &CStr {
+    pub(crate) fn name(&self) -> &CStr {
         &self.name
     }
 
+    /// Names from this directory up to the one below the root.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &CStr> {
+        let dirs = std::iter::successors(Some(self), |dir| dir.parent.as_deref());
+        dirs.take_while(|dir| dir.parent.is_some()).map(|dir| dir.name.as_c_str())
+    }
+
     /// The directory above, `None` for the root.
-    pub(super) fn parent(&self) -> Option<&Arc<Dir>> {
+    pub(crate) fn parent(&self) -> Option<&Arc<Dir>> {
         self.parent.as_ref()
     }
 
     /// The descriptor that this directory keeps.
-    pub(super) fn handle(&self) -> Option<&Arc<Handle>> {
+    pub(crate) fn handle(&self) -> Option<&Arc<Handle>> {
         self.handle.as_ref()
     }
 
     /// Absolute path, given that of the root (empty for `/`).
-    pub(super) fn path(&self, root: &[u8]) -> Vec<u8> {
+    pub(crate) fn path(&self, root: &[u8]) -> Vec<u8> {
         let mut names = Vec::new();
         let mut at = self;
         while let Some(parent) = &at.parent {
@@ -76,7 +88,7 @@ impl Dir {
     }
 
     /// Whether the entry `name` of this directory is the one at `parts` below the root.
-    pub(super) fn child_is(&self, name: &[u8], parts: &[Vec<u8>]) -> bool {
+    pub(crate) fn child_is(&self, name: &[u8], parts: &[Vec<u8>]) -> bool {
         let Some((last, above)) = parts.split_last() else { return false };
         if self.depth != above.len() || name != last {
             return false;
@@ -101,19 +113,19 @@ impl Drop for Dir {
 }
 
 /// An open directory.
-pub(super) struct Handle {
+pub(crate) struct Handle {
     fd: OwnedFd,
     permit: Option<Permit>,
 }
 
 impl Handle {
     /// Wraps a descriptor, with a permit to keep it for long if the budget has one left.
-    pub(super) fn new(fd: OwnedFd, budget: &Arc<FdBudget>) -> Arc<Self> {
+    pub(crate) fn new(fd: OwnedFd, budget: &Arc<FdBudget>) -> Arc<Self> {
         Arc::new(Self { fd, permit: budget.take() })
     }
 
     /// Wraps a descriptor that is only held for short.
-    pub(super) fn passing(fd: OwnedFd) -> Arc<Self> {
+    pub(crate) fn passing(fd: OwnedFd) -> Arc<Self> {
         Arc::new(Self { fd, permit: None })
     }
 }
@@ -125,13 +137,13 @@ impl AsFd for Handle {
 }
 
 /// How many descriptors directories may hold.
-pub(super) struct FdBudget {
+pub(crate) struct FdBudget {
     left: AtomicUsize,
 }
 
 impl FdBudget {
     /// A budget of `permits`.
-    pub(super) fn new(permits: usize) -> Arc<Self> {
+    pub(crate) fn new(permits: usize) -> Arc<Self> {
         Arc::new(Self { left: AtomicUsize::new(permits) })
     }
 
@@ -152,7 +164,7 @@ impl Drop for Permit {
 
 /// Cuts a number of workers to what half of the process's descriptors allow, and gives the permits
 /// that this half leaves to directories.
-pub(super) fn share_descriptors(workers: usize) -> (usize, usize) {
+pub(crate) fn share_descriptors(workers: usize) -> (usize, usize) {
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let half = usize::try_from(limit / 2).unwrap_or(usize::MAX);
     let workers = workers.min(half / FDS_PER_WORKER).max(1);

@@ -21,7 +21,7 @@ use super::exclude::Excludes;
 use super::findings::{Findings, ScanCounters, SkipReason, Skipped, Tally, is_gone};
 use super::opener::Opener;
 use super::outbox::{CHUNK_AGE, Outbox};
-use super::queue::{Batch, Block, Next, Queue, Queued, Work, lock};
+use super::queue::{Batch, Next, Queue, Queued, Work, lock};
 use super::stat::{self, Place};
 use super::tree::{Dir, Handle};
 use crate::entry::{Chunk, Meta, NOT_A_DIR, ScanDir};
@@ -29,10 +29,17 @@ use crate::entry::{Chunk, Meta, NOT_A_DIR, ScanDir};
 /// Entries looked at between two looks at the cancel token.
 const ENTRIES_PER_CHECK: usize = 256;
 
+/// Records of a large directory, as read, for another worker to look at.
+pub(super) struct Block {
+    dir: Arc<Dir>,
+    handle: Arc<Handle>,
+    records: Vec<u8>,
+}
+
 /// What the workers of one scan share.
 pub(super) struct Shared<'a> {
     pub(super) root: &'a [u8],
-    pub(super) queue: Queue,
+    pub(super) queue: Queue<Block>,
     pub(super) boundary: Boundary,
     pub(super) excludes: Excludes,
     pub(super) findings: Findings,
