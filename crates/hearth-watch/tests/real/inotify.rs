@@ -1,20 +1,18 @@
 //! The feed of a tree, on real ones, as any user may have it. (Things that only root can do are tried and fail.)
 
-mod world;
-
+use crate::world::acts::{Act, Actor, acts};
+use crate::world::sight::{look, uncovered};
+use crate::world::{LONG, catch_up, joined};
 use hearth_watch::inotify::{self, Enter};
 use hearth_watch::{Batch, Dirt, Feed, FeedError, FeedHandle, FeedKind, FeedOptions, Proof, ReadAhead};
 use proptest::test_runner::{Config, TestRunner};
 use std::collections::HashSet;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use world::acts::{Act, Actor, acts};
-use world::sight::{look, uncovered};
-use world::{LONG, catch_up, joined};
 
 fn all() -> Enter {
     Box::new(|_, _| true)
@@ -214,18 +212,24 @@ fn a_removed_tree_leaves_no_watch() {
 
 #[test]
 fn a_folder_that_becomes_readable_is_watched_from_then_on() {
-    use std::os::unix::fs::PermissionsExt;
-    if rustix::process::geteuid().is_root() {
-        return world::left_out("unreadable folders", "root may read everything");
-    }
-    let temp = tree(&["closed/below"]);
-    let closed = temp.path().join("closed");
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).expect("set");
-    let mut feed = inotify::open(temp.path(), all(), &options()).expect("opened");
-    assert_eq!(watches(&feed), 1);
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).expect("set");
-    catch_up(&mut feed);
-    assert_eq!(watches(&feed), 3);
+    // Root may read everything; the user of this thread may not.
+    let thread = std::thread::spawn(|| {
+        if rustix::process::geteuid().is_root() {
+            let nobody = rustix::process::Uid::from_raw(65534);
+            rustix::thread::set_thread_res_uid(nobody, nobody, nobody).expect("root may be anybody");
+        }
+        let temp = tree(&["closed/below"]);
+        let closed = temp.path().join("closed");
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).expect("set");
+        let mut feed = inotify::open(temp.path(), all(), &options()).expect("opened");
+        assert_eq!(watches(&feed), 1);
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).expect("set");
+        catch_up(&mut feed);
+        assert_eq!(watches(&feed), 3);
+        let refused = hearth_watch::fanotify::open(temp.path(), &options()).err();
+        assert!(matches!(refused, Some(FeedError::NotPermitted { .. })), "{refused:?}");
+    });
+    thread.join().expect("no panic");
 }
 
 /// Runs acts while the feed is read, until a cookie that was dropped after them has passed.
@@ -272,7 +276,10 @@ fn check_random_acts(read_ahead: bool) {
         let before = look(&root);
         let batch = read_while_acting(&mut **feed.borrow_mut(), &handle, &root, second).expect("a batch");
         let after = look(&root);
-        proptest::prop_assert_eq!(uncovered(&before, &after, &batch), Vec::<&world::sight::Key>::new());
+        proptest::prop_assert_eq!(
+            uncovered(&before, &after, &batch),
+            Vec::<&crate::world::sight::Key>::new()
+        );
         assert_all_watched(&mut **feed.borrow_mut(), &root);
         fs::remove_dir_all(&root).expect("removed");
         Ok(())

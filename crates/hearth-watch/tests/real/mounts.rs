@@ -1,10 +1,8 @@
 //! The mount table is watched: mounts come and go, and nothing is told in between. Needs root.
 
-mod world;
-
+use crate::world::{Kind, LONG, may_mount, mounted};
 use hearth_watch::{FeedError, MountsChanged, MountsWatch};
 use std::time::Duration;
-use world::{Kind, LONG, may_mount, mounted};
 
 #[test]
 fn a_mount_and_an_unmount_are_told_once_each() {

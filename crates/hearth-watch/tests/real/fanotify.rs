@@ -1,16 +1,14 @@
 //! The feed of a whole file system, on real ones. Needs root; without it each test says so and does nothing.
 
-mod world;
-
+use crate::world::acts::{Actor, acts};
+use crate::world::sight::{look, uncovered};
+use crate::world::{KINDS, Kind, LONG, Place, catch_up, may_mount, mounted, run};
 use hearth_watch::{ActKind, Batch, Dirt, Feed, FeedError, FeedKind, FeedOptions, Proof, Writes, fanotify};
 use proptest::test_runner::{Config, TestRunner};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use world::acts::{Actor, acts};
-use world::sight::{look, uncovered};
-use world::{KINDS, Kind, LONG, Place, catch_up, may_mount, mounted, run};
 
 fn options(place: &Path) -> FeedOptions {
     let cookies = place.join("cookies");
@@ -98,7 +96,10 @@ fn every_change_that_can_be_seen_is_covered_by_dirt() {
             second.iter().for_each(|act| drop(actor.run(act)));
             let batch = catch_up(&mut **feed.borrow_mut());
             let after = look(&root);
-            proptest::prop_assert_eq!(uncovered(&before, &after, &batch), Vec::<&world::sight::Key>::new());
+            proptest::prop_assert_eq!(
+                uncovered(&before, &after, &batch),
+                Vec::<&crate::world::sight::Key>::new()
+            );
             Ok(())
         });
         ran.unwrap_or_else(|failure| panic!("{kind:?}: {failure}"));
