@@ -1,7 +1,7 @@
 //! The feed of a tree for anybody: a watch on each folder.
 //!
 //! A folder is watched first and listed after that, so whatever comes into it is either listed or told. A folder that comes
-//! later is told as [`Dirt::Folder`](crate::Dirt::Folder) once its watch is there. Events name watches; [`places`] knows where
+//! later is told as [`Dirt::Folder`](crate::Dirt::Folder) once its watch is there. Events name watches; `places` knows where
 //! those are. What the events of a moment ago say about a path may be wrong by now, so each opened folder is
 //! checked against the folder above it, and tried again later if things are in motion.
 //!
@@ -182,7 +182,7 @@ impl Tree {
             }
             Seen::Not => Ok(None),
             Seen::InMotion => {
-                self.look_again(parent, name, 0);
+                self.look_again(parent, name);
                 Ok(None)
             }
         }
@@ -230,8 +230,9 @@ impl Tree {
         Ok(watch)
     }
 
-    fn look_again(&mut self, parent: i32, name: &[u8], tries: u32) {
-        self.again.push(Again { parent, name: name.into(), tries, due: Instant::now() + AGAIN_AFTER });
+    /// The first time as soon as the queue is empty: the events that explain it are then known, as a rule.
+    fn look_again(&mut self, parent: i32, name: &[u8]) {
+        self.again.push(Again { parent, name: name.into(), tries: 0, due: Instant::now() });
     }
 
     /// Ends the watches of a folder and of all below it.
@@ -337,7 +338,7 @@ impl Tree {
         self.places.put(watch, inode, event.watch, event.name);
         match self.look(event.watch, event.name, false)? {
             Seen::Not if self.places.child(event.watch, event.name) == Some(watch) => self.let_go(watch),
-            Seen::InMotion => self.look_again(event.watch, event.name, 0),
+            Seen::InMotion => self.look_again(event.watch, event.name),
             Seen::Watched(..) | Seen::Not => {}
         }
         Ok(())
@@ -367,13 +368,12 @@ impl Tree {
         Ok(())
     }
 
-    /// What is in motion for too long is found by going over everything.
+    /// Spaces further looks; what is in motion for too long is found by going over everything.
     fn count_tries(&mut self, before: usize, last: &Again, sink: &mut Sink<'_>) {
-        for again in self.again[before..]
-            .iter_mut()
-            .filter(|again| again.parent == last.parent && again.name == last.name)
-        {
+        let same = |again: &&mut Again| again.parent == last.parent && again.name == last.name;
+        for again in self.again[before..].iter_mut().filter(same) {
             again.tries = last.tries + 1;
+            again.due = Instant::now() + AGAIN_AFTER;
         }
         if self.again.iter().any(|again| again.tries > TRIES) {
             self.again.clear();

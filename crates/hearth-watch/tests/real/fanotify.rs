@@ -83,7 +83,8 @@ fn every_change_that_can_be_seen_is_covered_by_dirt() {
         let mut feed = fanotify::open(&place.root, &options(&place.root)).expect("opened");
         let cases = std::cell::Cell::new(0);
         let feed = std::cell::RefCell::new(&mut feed);
-        let mut runner = TestRunner::new(Config { cases: 60, ..Config::default() });
+        let mut runner =
+            TestRunner::new(Config { cases: 60, failure_persistence: None, ..Config::default() });
         let ran = runner.run(&acts(40), |acts| {
             cases.set(cases.get() + 1);
             let root = place.root.join(format!("case{}", cases.get()));

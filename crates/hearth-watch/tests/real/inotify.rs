@@ -118,6 +118,22 @@ fn a_renamed_folder_keeps_its_watches_and_one_that_left_loses_them() {
 }
 
 #[test]
+fn a_folder_made_in_one_that_was_then_renamed_is_watched_at_its_new_place() {
+    for decoy in [false, true] {
+        let temp = tree(&["before/deep"]);
+        let mut feed = inotify::open(temp.path(), all(), &options()).expect("opened");
+        fs::create_dir_all(temp.path().join("before/deep/new/below")).expect("made");
+        fs::rename(temp.path().join("before"), temp.path().join("after")).expect("moved");
+        if decoy {
+            fs::create_dir_all(temp.path().join("before/deep/new/other")).expect("made");
+        }
+        assert_all_watched(&mut feed, temp.path());
+        let folders = u64::try_from(folders_of(temp.path()).len()).expect("few");
+        assert_eq!(watches(&feed), folders);
+    }
+}
+
+#[test]
 fn folders_that_are_not_let_in_are_not_watched_also_after_a_rename() {
     let temp = tree(&["kept/below", "left/below"]);
     let enter: Enter = Box::new(|path, _| !path.ends_with("left"));
@@ -232,55 +248,95 @@ fn a_folder_that_becomes_readable_is_watched_from_then_on() {
     thread.join().expect("no panic");
 }
 
-/// Runs acts while the feed is read, until a cookie that was dropped after them has passed.
-fn read_while_acting(feed: &mut dyn Feed, handle: &FeedHandle, root: &Path, acts: &[Act]) -> Option<Batch> {
+/// How often the thread with that name gave up the processor of its own accord.
+fn waits_of(thread: &str) -> u64 {
+    let tasks = fs::read_dir("/proc/self/task").expect("listed").map(|task| task.expect("a task").path());
+    let read = |path: &Path, file: &str| fs::read_to_string(path.join(file)).unwrap_or_default();
+    let mut wanted = tasks.filter(|task| read(task, "comm").trim() == thread);
+    let status = read(&wanted.next().expect("it runs"), "status");
+    let line =
+        status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).expect("a count");
+    line.trim().parse().expect("a number")
+}
+
+#[test]
+fn an_idle_feed_does_not_wake_up() {
+    let temp = tree(&["a/b"]);
+    let inner = inotify::open(temp.path(), all(), &options()).expect("opened");
+    let mut feed = ReadAhead::start(inner, &options()).expect("started");
+    fs::rename(temp.path().join("a/b"), temp.path().join("b")).expect("moved");
+    catch_up(&mut feed);
+    std::thread::sleep(Duration::from_millis(200));
+    let before = waits_of("hearth-feed");
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(waits_of("hearth-feed"), before);
+    fs::write(temp.path().join("b/file"), "").expect("written");
+    assert!(feed.next(LONG).expect("works").is_some());
+    assert!(waits_of("hearth-feed") > before, "it was asleep, not gone");
+}
+
+/// Runs acts and reads the feed until a cookie that was dropped after them has passed.
+fn read_while_acting(
+    feed: &mut dyn Feed,
+    handle: &FeedHandle,
+    root: &Path,
+    acts: &[Act],
+    reading: Reading,
+) -> Batch {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        scope.spawn(|| {
+        let actor = scope.spawn(|| {
             let mut actor = Actor::new(root);
             acts.iter().for_each(|act| drop(actor.run(act)));
             done.store(true, Ordering::Release);
             handle.wake();
         });
         let mut all = None;
-        while !done.load(Ordering::Acquire) {
+        while reading != Reading::Afterwards && !done.load(Ordering::Acquire) {
             if let Some(batch) = feed.next(LONG).expect("works") {
                 all = Some(joined(all, batch));
             }
         }
+        actor.join().expect("acted");
         let last = catch_up(feed);
-        Some(match all {
-            Some(all) => joined(Some(all), last),
-            None => last,
-        })
+        joined(all, last)
     })
 }
 
-fn check_random_acts(read_ahead: bool) {
+/// How a feed is read in a test of random acts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    Meanwhile,
+    Afterwards,
+    Ahead,
+}
+
+fn check_random_acts(reading: Reading) {
     let temp = tree(&[]);
     let inner = inotify::open(temp.path(), all(), &options()).expect("opened");
-    let mut feed: Box<dyn Feed> = match read_ahead {
-        true => Box::new(ReadAhead::start(inner, &options()).expect("started")),
-        false => Box::new(inner),
+    let mut feed: Box<dyn Feed> = match reading {
+        Reading::Ahead => Box::new(ReadAhead::start(inner, &options()).expect("started")),
+        Reading::Meanwhile | Reading::Afterwards => Box::new(inner),
     };
     let handle = feed.handle();
     let feed = std::cell::RefCell::new(&mut *feed);
     let cases = std::cell::Cell::new(0);
-    let mut runner = TestRunner::new(Config { cases: 150, ..Config::default() });
+    let mut runner = TestRunner::new(Config { cases: 150, failure_persistence: None, ..Config::default() });
     let ran = runner.run(&acts(80), |acts| {
+        let mut feed = feed.borrow_mut();
         cases.set(cases.get() + 1);
         let root = temp.path().join(format!("case{}", cases.get()));
         fs::create_dir(&root).expect("made");
         let (first, second) = acts.split_at(acts.len() / 2);
-        read_while_acting(&mut **feed.borrow_mut(), &handle, &root, first);
+        read_while_acting(&mut **feed, &handle, &root, first, reading);
         let before = look(&root);
-        let batch = read_while_acting(&mut **feed.borrow_mut(), &handle, &root, second).expect("a batch");
+        let batch = read_while_acting(&mut **feed, &handle, &root, second, reading);
         let after = look(&root);
         proptest::prop_assert_eq!(
             uncovered(&before, &after, &batch),
             Vec::<&crate::world::sight::Key>::new()
         );
-        assert_all_watched(&mut **feed.borrow_mut(), &root);
+        assert_all_watched(&mut **feed, &root);
         fs::remove_dir_all(&root).expect("removed");
         Ok(())
     });
@@ -289,10 +345,15 @@ fn check_random_acts(read_ahead: bool) {
 
 #[test]
 fn every_change_that_can_be_seen_is_covered_by_dirt() {
-    check_random_acts(false);
+    check_random_acts(Reading::Afterwards);
+}
+
+#[test]
+fn every_change_is_covered_when_it_is_read_as_it_happens() {
+    check_random_acts(Reading::Meanwhile);
 }
 
 #[test]
 fn every_change_is_covered_by_what_was_read_ahead() {
-    check_random_acts(true);
+    check_random_acts(Reading::Ahead);
 }
