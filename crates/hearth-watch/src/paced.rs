@@ -39,6 +39,10 @@ pub(crate) trait Source: Send {
     /// Work that is due at an instant although no event comes.
     fn due(&self) -> Option<Instant>;
 
+    /// Whether everything that was read is told. If not, no cookie is handed out before the source was at rest again, when it is
+    /// due.
+    fn is_settled(&self) -> bool;
+
     /// Called when the queue was found empty: does what is due.
     fn at_rest(&mut self, sink: &mut Sink<'_>) -> Result<(), FeedError>;
 
@@ -157,7 +161,8 @@ impl<S: Source> Paced<S> {
     }
 
     fn is_ripe(&self) -> bool {
-        self.pending.is_urgent() || (!self.pending.is_empty() && self.age() >= self.settle)
+        let is_held = self.pending.has_cookies() && !self.source.is_settled();
+        !is_held && (self.pending.is_urgent() || (!self.pending.is_empty() && self.age() >= self.settle))
     }
 
     /// Waits until there is something to do; while a batch gathers, for time to pass only.
@@ -166,6 +171,9 @@ impl<S: Source> Paced<S> {
         if self.pending.is_empty() {
             let until = deadline.into_iter().chain(self.source.due()).min();
             return bell.wait(Some((self.source.queue(), PollFlags::IN)), until);
+        }
+        if self.pending.is_urgent() {
+            return bell.wait(Some((self.source.queue(), PollFlags::IN)), self.source.due());
         }
         let rest = self.settle.saturating_sub(self.age()).min(SLICE);
         bell.wait(None, Some(Instant::now() + rest))
@@ -185,7 +193,7 @@ impl<S: Source> Feed for Paced<S> {
             bell.check_stopped()?;
             let woken = bell.take_woken();
             self.drain()?;
-            let ends = woken || (is_over(deadline) && self.pending.is_empty());
+            let ends = !self.pending.is_urgent() && (woken || (is_over(deadline) && self.pending.is_empty()));
             if self.is_ripe() || (ends && self.pending.has_something()) {
                 return Ok(Some(self.hand_out()));
             }

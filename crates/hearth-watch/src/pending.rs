@@ -82,6 +82,10 @@ impl Pending {
         self.rest.overflowed || !self.rest.cookies.is_empty()
     }
 
+    pub(crate) fn has_cookies(&self) -> bool {
+        !self.rest.cookies.is_empty()
+    }
+
     /// When the first event that makes a difference was read.
     pub(crate) fn since(&self) -> Option<Instant> {
         self.rest.since

@@ -161,6 +161,10 @@ impl Source for Group {
         None
     }
 
+    fn is_settled(&self) -> bool {
+        true
+    }
+
     fn at_rest(&mut self, _: &mut Sink<'_>) -> Result<(), FeedError> {
         Ok(())
     }

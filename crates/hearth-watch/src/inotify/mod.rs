@@ -31,7 +31,7 @@ use crate::handle::Signals;
 use crate::paced::{Paced, Sink, Source};
 use crate::pending::ObjectId;
 use events::Event;
-use places::Places;
+use places::{NoWay, Places};
 
 const BUFFER_BYTES_LEAST: usize = 8 << 10;
 const LIMIT_FILE: &str = "/proc/sys/fs/inotify/max_user_watches";
@@ -74,6 +74,7 @@ struct Tree {
     /// Watch of the folder of cookies, which need not be in the tree.
     cookies: Option<i32>,
     moved_away: Vec<MovedAway>,
+    displaced: Vec<Displaced>,
     again: Vec<Again>,
     must_sweep: bool,
 }
@@ -81,6 +82,14 @@ struct Tree {
 /// A folder of which only the first half of a rename was seen.
 struct MovedAway {
     cookie: u32,
+    watch: i32,
+    since: Instant,
+}
+
+/// A folder whose place another one took: it was overwritten and ends, or both were exchanged and its own events follow.
+struct Displaced {
+    parent: i32,
+    name: Box<[u8]>,
     watch: i32,
     since: Instant,
 }
@@ -103,6 +112,23 @@ enum Seen {
     InMotion,
 }
 
+/// What was done about a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Watched {
+    Now(i32),
+    Later,
+    Not,
+}
+
+impl Watched {
+    fn now(self) -> Option<i32> {
+        match self {
+            Self::Now(watch) => Some(watch),
+            Self::Later | Self::Not => None,
+        }
+    }
+}
+
 impl Tree {
     fn new(fd: OwnedFd, root: &Path, enter: Enter, options: &FeedOptions) -> Result<Self, FeedError> {
         let root = root.canonicalize().map_err(|error| FeedError::io(root.display().to_string(), error))?;
@@ -115,9 +141,20 @@ impl Tree {
             add_watch(&fd, folder.as_fd(), own).map_err(|error| FeedError::io("watch of the root", error))?;
         let places = Places::new(&root, watch, status.st_ino);
         let buffer = vec![0; options.buffer_bytes.max(BUFFER_BYTES_LEAST)];
-        let (moved_away, again) = (Vec::new(), Vec::new());
-        let (position, cookies, must_sweep) = (0, None, false);
-        Ok(Self { fd, buffer, position, mask, limit, places, enter, cookies, moved_away, again, must_sweep })
+        Ok(Self {
+            fd,
+            buffer,
+            position: 0,
+            mask,
+            limit,
+            places,
+            enter,
+            cookies: None,
+            moved_away: Vec::new(),
+            displaced: Vec::new(),
+            again: Vec::new(),
+            must_sweep: false,
+        })
     }
 
     fn watch_cookies(&mut self, folder: Option<&CookieFolder>) {
@@ -141,23 +178,22 @@ impl Tree {
         let mut open: Vec<(i32, Box<[u8]>)> =
             look::subfolders(folder).into_iter().map(|name| (root, name)).collect();
         while let Some((parent, name)) = open.pop() {
-            let Some(watch) = self.watch(parent, &name, true, &mut open, sink.as_deref_mut())? else {
-                continue;
-            };
-            seen.insert(watch);
+            let watched = self.watch(parent, &name, true, &mut open, sink.as_deref_mut())?;
+            seen.extend(watched.now());
         }
         let gone: Vec<i32> = self.places.watches().filter(|watch| !seen.contains(watch)).collect();
         gone.into_iter().for_each(|watch| self.let_go(watch));
         Ok(())
     }
 
-    /// Watches a folder and all below it that is not watched.
-    fn grow(&mut self, parent: i32, name: &[u8], sink: &mut Sink<'_>) -> Result<(), FeedError> {
-        let mut open = vec![(parent, Box::from(name))];
+    /// Watches a folder and all below it that is not watched. False if there is no such folder in the tree.
+    fn grow(&mut self, parent: i32, name: &[u8], sink: &mut Sink<'_>) -> Result<bool, FeedError> {
+        let mut open = Vec::new();
+        let first = self.watch(parent, name, false, &mut open, Some(sink))?;
         while let Some((parent, name)) = open.pop() {
             self.watch(parent, &name, false, &mut open, Some(sink))?;
         }
-        Ok(())
+        Ok(first != Watched::Not)
     }
 
     /// Watches one folder, puts its subfolders on `open` if they are to be looked at too, and tells of it if it is new.
@@ -168,7 +204,7 @@ impl Tree {
         always_list: bool,
         open: &mut Vec<(i32, Box<[u8]>)>,
         sink: Option<&mut Sink<'_>>,
-    ) -> Result<Option<i32>, FeedError> {
+    ) -> Result<Watched, FeedError> {
         let before = self.places.len();
         match self.look(parent, name, always_list)? {
             Seen::Watched(watch, subfolders) => {
@@ -178,12 +214,12 @@ impl Tree {
                 {
                     sink.pending.add_folder(folder.inode);
                 }
-                Ok(Some(watch))
+                Ok(Watched::Now(watch))
             }
-            Seen::Not => Ok(None),
+            Seen::Not => Ok(Watched::Not),
             Seen::InMotion => {
                 self.look_again(parent, name);
-                Ok(None)
+                Ok(Watched::Later)
             }
         }
     }
@@ -209,11 +245,26 @@ impl Tree {
         }
         let watch = self.add(&folder)?;
         let is_new = self.places.get(watch).is_none();
-        if !self.places.put(watch, status.st_ino, parent, name) {
+        if self.put(watch, status.st_ino, parent, name).is_err() {
             return Ok(Seen::InMotion);
         }
         let list = is_new || always_list;
         Ok(Seen::Watched(watch, if list { look::subfolders(folder) } else { Vec::new() }))
+    }
+
+    fn put(&mut self, watch: i32, inode: u64, parent: i32, name: &[u8]) -> Result<(), NoWay> {
+        let displaced = self.places.put(watch, inode, parent, name)?;
+        let since = Instant::now();
+        self.displaced.extend(displaced.map(|watch| Displaced { parent, name: name.into(), watch, since }));
+        Ok(())
+    }
+
+    /// The folder that an event says has left that name: if another one has taken its place already, not that one.
+    fn take(&mut self, parent: i32, name: &[u8]) -> Option<i32> {
+        let of_name = |displaced: &Displaced| displaced.parent == parent && *displaced.name == *name;
+        let displaced = self.displaced.iter().position(of_name).map(|at| self.displaced.remove(at).watch);
+        let unplaced = |watch: &i32| self.places.get(*watch).is_some() && !self.places.is_placed(*watch);
+        displaced.filter(unplaced).or_else(|| self.places.take(parent, name))
     }
 
     /// Adds a watch within the limit.
@@ -316,7 +367,7 @@ impl Tree {
         }
         if mask.has(libc::IN_MOVED_FROM) {
             let since = Instant::now();
-            let watch = self.places.take(event.watch, event.name);
+            let watch = self.take(event.watch, event.name);
             self.moved_away.extend(watch.map(|watch| MovedAway { cookie: event.cookie, watch, since }));
         } else if mask.has(libc::IN_MOVED_TO) {
             self.arrive(event, sink)?;
@@ -332,16 +383,28 @@ impl Tree {
     fn arrive(&mut self, event: &Event<'_>, sink: &mut Sink<'_>) -> Result<(), FeedError> {
         let half = self.moved_away.iter().position(|half| half.cookie == event.cookie);
         let half = half.map(|at| self.moved_away.swap_remove(at).watch);
-        let Some((watch, inode)) = half.and_then(|watch| Some((watch, self.places.get(watch)?.inode))) else {
-            return self.grow(event.watch, event.name, sink);
-        };
-        self.places.put(watch, inode, event.watch, event.name);
-        match self.look(event.watch, event.name, false)? {
-            Seen::Not if self.places.child(event.watch, event.name) == Some(watch) => self.let_go(watch),
-            Seen::InMotion => self.look_again(event.watch, event.name),
-            Seen::Watched(..) | Seen::Not => {}
+        let known = half.and_then(|watch| Some((watch, self.places.get(watch)?.inode)));
+        if let Some((watch, inode)) = known {
+            let _ = self.put(watch, inode, event.watch, event.name);
+        }
+        let is_there = self.grow(event.watch, event.name, sink)?;
+        if let Some((watch, _)) = known
+            && !is_there
+            && self.places.child(event.watch, event.name) == Some(watch)
+        {
+            self.let_go(watch);
         }
         Ok(())
+    }
+
+    /// Goes over all watches if a folder that was displaced has neither ended nor found a place.
+    fn settle_the_displaced(&mut self) {
+        let now = Instant::now();
+        let places = &self.places;
+        self.displaced.retain(|one| places.get(one.watch).is_some() && !places.is_placed(one.watch));
+        let before = self.displaced.len();
+        self.displaced.retain(|one| now.duration_since(one.since) < HALF_RENAME);
+        self.must_sweep |= self.displaced.len() < before;
     }
 
     fn let_go_of_the_moved_away(&mut self) {
@@ -426,12 +489,18 @@ impl Source for Tree {
     }
 
     fn due(&self) -> Option<Instant> {
-        let halves = self.moved_away.iter().map(|half| half.since + HALF_RENAME);
-        halves.chain(self.again.iter().map(|again| again.due)).min()
+        let since =
+            self.moved_away.iter().map(|half| half.since).chain(self.displaced.iter().map(|one| one.since));
+        since.map(|since| since + HALF_RENAME).chain(self.again.iter().map(|again| again.due)).min()
+    }
+
+    fn is_settled(&self) -> bool {
+        self.again.is_empty()
     }
 
     fn at_rest(&mut self, sink: &mut Sink<'_>) -> Result<(), FeedError> {
         self.let_go_of_the_moved_away();
+        self.settle_the_displaced();
         let looked = self.look_at_what_was_in_motion(sink);
         let swept = looked.and_then(|()| if self.must_sweep { self.sweep(Some(sink)) } else { Ok(()) });
         swept.map_err(|error| self.with_count(error))

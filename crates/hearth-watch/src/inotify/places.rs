@@ -18,6 +18,10 @@ pub(super) struct Folder {
     children: HashMap<Box<[u8]>, i32>,
 }
 
+/// The parent is unknown, or lies below what is to be put there: events that say otherwise are still to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NoWay;
+
 /// All watched folders of a tree.
 #[derive(Debug)]
 pub(super) struct Places {
@@ -61,21 +65,29 @@ impl Places {
         self.folders.keys().copied()
     }
 
-    /// Puts a folder, known or not, under a parent. What had that name there before loses its place.
-    /// False if the parent is unknown or lies below the folder.
-    pub(super) fn put(&mut self, watch: i32, inode: u64, parent: i32, name: &[u8]) -> bool {
+    /// Puts a folder, known or not, under a parent. What had that name there before loses its place and is returned.
+    ///
+    /// # Errors
+    /// [`NoWay`], and nothing is changed.
+    pub(super) fn put(
+        &mut self,
+        watch: i32,
+        inode: u64,
+        parent: i32,
+        name: &[u8],
+    ) -> Result<Option<i32>, NoWay> {
         if !self.folders.contains_key(&parent) || self.is_below(parent, watch) {
-            return false;
+            return Err(NoWay);
         }
         self.unlink(watch);
-        self.take(parent, name);
+        let displaced = self.take(parent, name);
         let new = || Folder { inode, parent: None, name: Box::default(), children: HashMap::new() };
         let folder = self.folders.entry(watch).or_insert_with(new);
         (folder.parent, folder.name, folder.inode) = (Some(parent), name.into(), inode);
         if let Some(parent) = self.folders.get_mut(&parent) {
             parent.children.insert(name.into(), watch);
         }
-        true
+        Ok(displaced)
     }
 
     /// Takes the folder of that name out of its place, with everything below it; it stays known.
@@ -221,7 +233,7 @@ mod tests {
             for step in &steps {
                 match *step {
                     Step::Put(watch, parent, name) => {
-                        places.put(watch, 9, parent, name.to_string().as_bytes());
+                        let _ = places.put(watch, 9, parent, name.to_string().as_bytes());
                     }
                     Step::Take(parent, name) => _ = places.take(parent, name.to_string().as_bytes()),
                     Step::Forget(watch) => places.forget(watch),

@@ -5,6 +5,7 @@ use crate::world::sight::{look, uncovered};
 use crate::world::{LONG, catch_up, joined};
 use hearth_watch::inotify::{self, Enter};
 use hearth_watch::{Batch, Dirt, Feed, FeedError, FeedHandle, FeedKind, FeedOptions, Proof, ReadAhead};
+use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, TestRunner};
 use std::collections::HashSet;
 use std::fs;
@@ -303,6 +304,11 @@ fn read_while_acting(
     })
 }
 
+fn without_links(mut acts: Vec<Act>) -> Vec<Act> {
+    acts.retain(|act| !matches!(act, Act::Link(..)));
+    acts
+}
+
 /// How a feed is read in a test of random acts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reading {
@@ -322,7 +328,8 @@ fn check_random_acts(reading: Reading) {
     let feed = std::cell::RefCell::new(&mut *feed);
     let cases = std::cell::Cell::new(0);
     let mut runner = TestRunner::new(Config { cases: 150, failure_persistence: None, ..Config::default() });
-    let ran = runner.run(&acts(80), |acts| {
+    // A link that comes and goes within a batch leaves traces on names that no event tells.
+    let ran = runner.run(&acts(80).prop_map(without_links), |acts| {
         let mut feed = feed.borrow_mut();
         cases.set(cases.get() + 1);
         let root = temp.path().join(format!("case{}", cases.get()));

@@ -6,6 +6,7 @@ use rustix::fs::{
 };
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -100,7 +101,7 @@ impl<'a> Actor<'a> {
             }
             Act::Append(which) => match self.held.len() {
                 0 => Ok(()),
-                held => self.held[which % held].write_all(b"more"),
+                held => append(&mut self.held[which % held]),
             },
             Act::Truncate(path, size) => truncate(&at(path), *size),
             Act::Mapped(path) => store_mapped(&at(path)),
@@ -127,6 +128,16 @@ impl<'a> Actor<'a> {
             Act::SymbolicLink(path) => std::os::unix::fs::symlink("a", at(path)),
             Act::Fifo(path) => Ok(rustix::fs::mknodat(CWD, at(path), FileType::Fifo, Mode::RWXU, 0)?),
         }
+    }
+}
+
+/// Appends, unless the name by which the file was opened is gone: events then tell a name that leads nowhere.
+fn append(file: &mut File) -> std::io::Result<()> {
+    let name = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+    if name.as_os_str().as_encoded_bytes().ends_with(b" (deleted)") {
+        Ok(())
+    } else {
+        file.write_all(b"more")
     }
 }
 
