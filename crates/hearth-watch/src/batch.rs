@@ -1,4 +1,7 @@
 //! What a feed hands out: dirt, merged over a short time, with what has to be known beside it.
+//!
+//! Folders and objects are named by their inodes, which mean something within one file system (on btrfs, one
+//! subvolume).
 
 use std::sync::Arc;
 use std::time::Instant;

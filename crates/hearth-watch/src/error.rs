@@ -1,4 +1,7 @@
-//! What can keep a feed from being opened or from going on. Most variants call for another kind of feed.
+//! What can keep a feed from being opened or from going on.
+//!
+//! Most variants call for another kind of feed: a file system that cannot be watched as a whole may be watched folder by
+//! folder, and what has too many folders can be polled.
 
 use std::io;
 use std::path::PathBuf;

@@ -1,4 +1,6 @@
 //! What all feeds have in common, and what one can ask of them.
+//!
+//! Every option has a default that suits a volume of some millions of entries on a machine that does other work.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -3,7 +3,8 @@
 //! Needs `CAP_SYS_ADMIN`. Events come with handles of the folder and the object and with the name
 //! (`FAN_REPORT_DFID_NAME`), so that a file that is made, written and closed is usually one merged event. See `fanotify(7)`.
 //!
-//! - Writes through a mapping have no event until the mapping is undone.
+//! - Writes through a mapping have no event until the mapping is undone. Writes to an open file tell the name by which it was
+//!   opened, also when that is gone and another hard link is left.
 //! - btrfs: the mark covers all subvolumes; there is dirt for the one that `path` lies in, events of others are counted.
 //! - Nothing in the file system is held open: it can be unmounted, and the feed is then silent.
 

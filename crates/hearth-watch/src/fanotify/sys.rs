@@ -1,4 +1,6 @@
 //! The four system calls around file handles and fanotify groups. All unsafe code of this crate is here.
+//!
+//! Handles are copied into a buffer of the longest size there is, so that the kernel never reads or writes past it.
 
 use std::ffi::CStr;
 use std::io;

@@ -1,4 +1,6 @@
 //! Which file system is to be watched, what it is called in events, and whether it can be watched at all.
+//!
+//! It is refused where a mark would succeed and miss changes: on network file systems and what lies over others.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};

@@ -1,4 +1,6 @@
-//! Looking at folders on disk: opening one by a path that may be too long or out of date, its subfolders, a count of all.
+//! Looking at folders on disk.
+//!
+//! Opening one by a path that may be too long for one call, its subfolders, a count of all. Links are never followed.
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};

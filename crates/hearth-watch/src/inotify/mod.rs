@@ -6,19 +6,18 @@
 //! checked against the folder above it, and tried again later if things are in motion.
 //!
 //! - After a lost event the tree of watches is gone over again, beside the overflow that is reported.
-//! - A hard link's other names are not told about; their metadata are those of the name that is.
+//! - A file's other hard links are not told about: who looks at the name that is must look after those. Of a link that came
+//!   and went, nobody knows which file it led to.
 //! - Folders that may not be read are not watched until their mode changes.
 
 mod events;
+mod grow;
 mod look;
 mod places;
 
-use std::collections::HashSet;
-use std::ffi::OsStr;
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
@@ -31,7 +30,7 @@ use crate::handle::Signals;
 use crate::paced::{Paced, Sink, Source};
 use crate::pending::ObjectId;
 use events::Event;
-use places::{NoWay, Places};
+use places::Places;
 
 const BUFFER_BYTES_LEAST: usize = 8 << 10;
 const LIMIT_FILE: &str = "/proc/sys/fs/inotify/max_user_watches";
@@ -86,10 +85,8 @@ struct MovedAway {
     since: Instant,
 }
 
-/// A folder whose place another one took: it was overwritten and ends, or both were exchanged and its own events follow.
+/// A folder whose place another one took: as a rule it was overwritten and ends.
 struct Displaced {
-    parent: i32,
-    name: Box<[u8]>,
     watch: i32,
     since: Instant,
 }
@@ -100,33 +97,6 @@ struct Again {
     name: Box<[u8]>,
     tries: u32,
     due: Instant,
-}
-
-/// What came of a look at a folder.
-enum Seen {
-    /// It is watched, under this number; with its subfolders if the watch is new.
-    Watched(i32, Vec<Box<[u8]>>),
-    /// It is not part of the tree, cannot be read or is gone.
-    Not,
-    /// The path led somewhere else: its events are still to come.
-    InMotion,
-}
-
-/// What was done about a folder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Watched {
-    Now(i32),
-    Later,
-    Not,
-}
-
-impl Watched {
-    fn now(self) -> Option<i32> {
-        match self {
-            Self::Now(watch) => Some(watch),
-            Self::Later | Self::Not => None,
-        }
-    }
 }
 
 impl Tree {
@@ -161,138 +131,6 @@ impl Tree {
         let opened = folder.and_then(|folder| look::open_folder(folder.path()).ok());
         let mask = WatchFlags::CREATE | WatchFlags::ONLYDIR | WatchFlags::MASK_ADD;
         self.cookies = opened.and_then(|opened| add_watch(&self.fd, opened.as_fd(), mask).ok());
-    }
-
-    /// Goes over the whole tree: watches what is not watched and lets go of what is no longer there.
-    fn sweep(&mut self, mut sink: Option<&mut Sink<'_>>) -> Result<(), FeedError> {
-        self.must_sweep = false;
-        let root = self.places.root();
-        let opened = look::open_and_stat(self.places.root_path()).ok();
-        let is_root = |status: &rustix::fs::Stat| {
-            self.places.get(root).is_some_and(|folder| folder.inode == status.st_ino)
-        };
-        let Some((folder, _)) = opened.filter(|(_, status)| is_root(status)) else {
-            return Err(self.root_gone());
-        };
-        let mut seen = HashSet::from([root]);
-        let mut open: Vec<(i32, Box<[u8]>)> =
-            look::subfolders(folder).into_iter().map(|name| (root, name)).collect();
-        while let Some((parent, name)) = open.pop() {
-            let watched = self.watch(parent, &name, true, &mut open, sink.as_deref_mut())?;
-            seen.extend(watched.now());
-        }
-        let gone: Vec<i32> = self.places.watches().filter(|watch| !seen.contains(watch)).collect();
-        gone.into_iter().for_each(|watch| self.let_go(watch));
-        Ok(())
-    }
-
-    /// Watches a folder and all below it that is not watched. False if there is no such folder in the tree.
-    fn grow(&mut self, parent: i32, name: &[u8], sink: &mut Sink<'_>) -> Result<bool, FeedError> {
-        let mut open = Vec::new();
-        let first = self.watch(parent, name, false, &mut open, Some(sink))?;
-        while let Some((parent, name)) = open.pop() {
-            self.watch(parent, &name, false, &mut open, Some(sink))?;
-        }
-        Ok(first != Watched::Not)
-    }
-
-    /// Watches one folder, puts its subfolders on `open` if they are to be looked at too, and tells of it if it is new.
-    fn watch(
-        &mut self,
-        parent: i32,
-        name: &[u8],
-        always_list: bool,
-        open: &mut Vec<(i32, Box<[u8]>)>,
-        sink: Option<&mut Sink<'_>>,
-    ) -> Result<Watched, FeedError> {
-        let before = self.places.len();
-        match self.look(parent, name, always_list)? {
-            Seen::Watched(watch, subfolders) => {
-                open.extend(subfolders.into_iter().map(|name| (watch, name)));
-                if let Some(sink) = sink.filter(|_| self.places.len() > before)
-                    && let Some(folder) = self.places.get(watch)
-                {
-                    sink.pending.add_folder(folder.inode);
-                }
-                Ok(Watched::Now(watch))
-            }
-            Seen::Not => Ok(Watched::Not),
-            Seen::InMotion => {
-                self.look_again(parent, name);
-                Ok(Watched::Later)
-            }
-        }
-    }
-
-    fn look(&mut self, parent: i32, name: &[u8], always_list: bool) -> Result<Seen, FeedError> {
-        let Some(above) = self.places.get(parent).map(|folder| folder.inode) else { return Ok(Seen::Not) };
-        let Some(path_above) = self.places.path(parent) else { return Ok(Seen::InMotion) };
-        let path = path_above.join(OsStr::from_bytes(name));
-        let (folder, status) = match look::open_and_stat(&path) {
-            Ok(opened) => opened,
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) if !is_at(&path_above, above) => {
-                return Ok(Seen::InMotion);
-            }
-            Err(Errno::MFILE | Errno::NFILE) => return Ok(Seen::InMotion),
-            Err(_) => return Ok(Seen::Not),
-        };
-        match look::inode_above(&folder) {
-            Ok(inode) if inode != above => return Ok(Seen::InMotion),
-            _ => {}
-        }
-        if !(self.enter)(&path, status.st_dev) {
-            return Ok(Seen::Not);
-        }
-        let watch = self.add(&folder)?;
-        let is_new = self.places.get(watch).is_none();
-        if self.put(watch, status.st_ino, parent, name).is_err() {
-            return Ok(Seen::InMotion);
-        }
-        let list = is_new || always_list;
-        Ok(Seen::Watched(watch, if list { look::subfolders(folder) } else { Vec::new() }))
-    }
-
-    fn put(&mut self, watch: i32, inode: u64, parent: i32, name: &[u8]) -> Result<(), NoWay> {
-        let displaced = self.places.put(watch, inode, parent, name)?;
-        let since = Instant::now();
-        self.displaced.extend(displaced.map(|watch| Displaced { parent, name: name.into(), watch, since }));
-        Ok(())
-    }
-
-    /// The folder that an event says has left that name: if another one has taken its place already, not that one.
-    fn take(&mut self, parent: i32, name: &[u8]) -> Option<i32> {
-        let of_name = |displaced: &Displaced| displaced.parent == parent && *displaced.name == *name;
-        let displaced = self.displaced.iter().position(of_name).map(|at| self.displaced.remove(at).watch);
-        let unplaced = |watch: &i32| self.places.get(*watch).is_some() && !self.places.is_placed(*watch);
-        displaced.filter(unplaced).or_else(|| self.places.take(parent, name))
-    }
-
-    /// Adds a watch within the limit.
-    fn add(&self, folder: &OwnedFd) -> Result<i32, FeedError> {
-        let used = u64::try_from(self.places.len()).unwrap_or(u64::MAX);
-        let watch = match add_watch(&self.fd, folder.as_fd(), self.mask) {
-            Ok(watch) => watch,
-            Err(Errno::NOSPC) => return Err(FeedError::LimitReached { wanted: used + 1, allowed: used }),
-            Err(error) => return Err(FeedError::io("watch of a folder", error)),
-        };
-        if self.places.get(watch).is_none() && used >= self.limit {
-            return Err(FeedError::LimitReached { wanted: used + 1, allowed: self.limit });
-        }
-        Ok(watch)
-    }
-
-    /// The first time as soon as the queue is empty: the events that explain it are then known, as a rule.
-    fn look_again(&mut self, parent: i32, name: &[u8]) {
-        self.again.push(Again { parent, name: name.into(), tries: 0, due: Instant::now() });
-    }
-
-    /// Ends the watches of a folder and of all below it.
-    fn let_go(&mut self, watch: i32) {
-        for watch in self.places.subtree(watch) {
-            self.places.forget(watch);
-            // It may have ended by itself; the end is told either way, for a watch that is then unknown.
-            let _ = inotify::remove_watch(&self.fd, watch);
-        }
     }
 
     fn root_gone(&self) -> FeedError {
@@ -366,9 +204,7 @@ impl Tree {
             return Ok(());
         }
         if mask.has(libc::IN_MOVED_FROM) {
-            let since = Instant::now();
-            let watch = self.take(event.watch, event.name);
-            self.moved_away.extend(watch.map(|watch| MovedAway { cookie: event.cookie, watch, since }));
+            self.leave(event, sink)?;
         } else if mask.has(libc::IN_MOVED_TO) {
             self.arrive(event, sink)?;
         } else if mask.has(libc::IN_CREATE)
@@ -376,6 +212,17 @@ impl Tree {
         {
             self.grow(event.watch, event.name, sink)?;
         }
+        Ok(())
+    }
+
+    /// A folder left by a rename. Another one may be at its place since, without an event of its own to come: two
+    /// that are exchanged come before they leave.
+    fn leave(&mut self, event: &Event<'_>, sink: &mut Sink<'_>) -> Result<(), FeedError> {
+        let since = Instant::now();
+        let left = self.places.take(event.watch, event.name);
+        self.grow(event.watch, event.name, sink)?;
+        let left = left.filter(|watch| !self.places.is_placed(*watch));
+        self.moved_away.extend(left.map(|watch| MovedAway { cookie: event.cookie, watch, since }));
         Ok(())
     }
 
@@ -444,18 +291,6 @@ impl Tree {
             sink.overflow();
         }
     }
-
-    /// Adds to a reached limit how many watches there would have to be.
-    fn with_count(&mut self, error: FeedError) -> FeedError {
-        match error {
-            FeedError::LimitReached { allowed, wanted } => {
-                let root: PathBuf = self.places.root_path().to_owned();
-                let counted = look::count_folders(&root, &mut self.enter);
-                FeedError::LimitReached { wanted: counted.max(wanted), allowed }
-            }
-            other => other,
-        }
-    }
 }
 
 impl Source for Tree {
@@ -519,11 +354,6 @@ impl Mask {
     fn has(self, any_of: u32) -> bool {
         self.0 & any_of != 0
     }
-}
-
-/// Whether that folder is still at that path.
-fn is_at(path: &Path, inode: u64) -> bool {
-    look::open_and_stat(path).is_ok_and(|(_, status)| status.st_ino == inode)
 }
 
 fn mask_of(writes: Writes) -> WatchFlags {

@@ -135,6 +135,24 @@ fn a_folder_made_in_one_that_was_then_renamed_is_watched_at_its_new_place() {
 }
 
 #[test]
+fn exchanged_folders_keep_their_watches_whenever_their_events_are_read() {
+    for meanwhile in [true, false] {
+        let temp = tree(&["one/below"]);
+        let at = |name: &str| temp.path().join(name);
+        let mut feed = inotify::open(temp.path(), all(), &options()).expect("opened");
+        fs::create_dir(at("two")).expect("made");
+        if meanwhile {
+            catch_up(&mut feed);
+        }
+        let acts = [Act::Exchange("one".into(), "two".into()), Act::Rename("one".into(), "two/moved".into())];
+        let mut actor = Actor::new(temp.path());
+        acts.iter().for_each(|act| actor.run(act).expect("possible"));
+        assert_all_watched(&mut feed, temp.path());
+        assert_eq!(watches(&feed), 4);
+    }
+}
+
+#[test]
 fn folders_that_are_not_let_in_are_not_watched_also_after_a_rename() {
     let temp = tree(&["kept/below", "left/below"]);
     let enter: Enter = Box::new(|path, _| !path.ends_with("left"));
@@ -249,12 +267,10 @@ fn a_folder_that_becomes_readable_is_watched_from_then_on() {
     thread.join().expect("no panic");
 }
 
-/// How often the thread with that name gave up the processor of its own accord.
-fn waits_of(thread: &str) -> u64 {
-    let tasks = fs::read_dir("/proc/self/task").expect("listed").map(|task| task.expect("a task").path());
-    let read = |path: &Path, file: &str| fs::read_to_string(path.join(file)).unwrap_or_default();
-    let mut wanted = tasks.filter(|task| read(task, "comm").trim() == thread);
-    let status = read(&wanted.next().expect("it runs"), "status");
+/// How often a thread of this process gave up the processor of its own accord.
+fn waits_of(thread: rustix::thread::Pid) -> u64 {
+    let status =
+        fs::read_to_string(format!("/proc/self/task/{}/status", thread.as_raw_nonzero())).expect("it runs");
     let line =
         status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).expect("a count");
     line.trim().parse().expect("a number")
@@ -263,17 +279,22 @@ fn waits_of(thread: &str) -> u64 {
 #[test]
 fn an_idle_feed_does_not_wake_up() {
     let temp = tree(&["a/b"]);
-    let inner = inotify::open(temp.path(), all(), &options()).expect("opened");
-    let mut feed = ReadAhead::start(inner, &options()).expect("started");
+    let mut feed = inotify::open(temp.path(), all(), &options()).expect("opened");
     fs::rename(temp.path().join("a/b"), temp.path().join("b")).expect("moved");
     catch_up(&mut feed);
+    let (send, receive) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        send.send(rustix::thread::gettid()).expect("sent");
+        feed.next(Duration::MAX).expect("works")
+    });
+    let thread = receive.recv().expect("started");
     std::thread::sleep(Duration::from_millis(200));
-    let before = waits_of("hearth-feed");
+    let before = waits_of(thread);
     std::thread::sleep(Duration::from_millis(500));
-    assert_eq!(waits_of("hearth-feed"), before);
+    assert_eq!(waits_of(thread), before);
     fs::write(temp.path().join("b/file"), "").expect("written");
-    assert!(feed.next(LONG).expect("works").is_some());
-    assert!(waits_of("hearth-feed") > before, "it was asleep, not gone");
+    let told = reader.join().expect("read").expect("a batch");
+    assert!(told.dirt.contains(&name(&temp.path().join("b"), "file")), "it was asleep, not gone: {told:?}");
 }
 
 /// Runs acts and reads the feed until a cookie that was dropped after them has passed.
