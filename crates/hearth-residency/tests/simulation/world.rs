@@ -74,6 +74,7 @@ impl World {
         self.at = self.at.max(self.books.now);
         self.books.restart();
         (self.ended, self.released) = (Vec::new(), None);
+        self.inject(Event::Tick)?;
         for (shard, stored) in sources {
             let forecast_bytes = self.books.sizes.forecast(shard);
             self.inject(Event::Add { shard, forecast_bytes, stored })?;
