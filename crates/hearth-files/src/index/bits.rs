@@ -8,6 +8,7 @@
 //! and eight zero bytes follow the last one, so that any number is read with one unaligned 64-bit load.
 //! A number of 58 to 63 bits could straddle nine bytes; such widths are rounded up to 64.
 
+use super::stored::memory::zeros;
 use hearth_core::HeapSize;
 use std::hint::select_unpredictable;
 use std::ops::Range;
@@ -120,7 +121,7 @@ impl PackedInts {
         write: impl FnOnce(&mut [u8]) -> Result<(), E>,
     ) -> Result<Self, E> {
         let width = loadable(width);
-        let mut bytes = vec![0; packed_bytes(width, len)].into_boxed_slice();
+        let mut bytes = zeros(packed_bytes(width, len)).into_boxed_slice();
         write(&mut bytes)?;
         Ok(PackedInts { bytes, mask: low_mask(width), len, width })
     }
@@ -225,7 +226,7 @@ impl PackedBuilder {
     /// `len` zeros of `width` bits (58 to 63 become 64).
     pub(crate) fn new(width: u8, len: usize) -> Self {
         let width = loadable(width);
-        let bytes = written_zeros(packed_bytes(width, len)).into_boxed_slice();
+        let bytes = zeros(packed_bytes(width, len)).into_boxed_slice();
         PackedBuilder { ints: PackedInts { bytes, mask: low_mask(width), len, width } }
     }
 
@@ -244,14 +245,6 @@ impl PackedBuilder {
     pub(crate) fn finish(self) -> PackedInts {
         self.ints
     }
-}
-
-/// Zeros in memory of their own. Fresh memory is all one page of the kernel's until it is written to: read
-/// before it is written, each page would cost two faults, and the second one stops all threads.
-pub(crate) fn written_zeros<T: Copy + Default>(len: usize) -> Vec<T> {
-    let mut zeros = Vec::with_capacity(len);
-    zeros.resize(len, T::default());
-    zeros
 }
 
 /// The next width that is read with one load.
@@ -338,17 +331,16 @@ impl Bits {
         })
     }
 
-    /// Positions of the zeros.
-    pub(crate) fn zeros(&self) -> impl Iterator<Item = usize> + '_ {
-        let of_word = |(at, &word): (usize, &u64)| {
-            let mut left = !word;
-            std::iter::from_fn(move || {
-                let bit = (left != 0).then(|| left.trailing_zeros() as usize)?;
+    /// Hands out the positions of the zeros.
+    #[inline]
+    pub(crate) fn for_each_zero(&self, mut each: impl FnMut(usize)) {
+        for (word, start) in self.words.iter().zip((0..self.len).step_by(64)) {
+            let mut left = !word & low_mask((self.len - start).min(64) as u8);
+            while left != 0 {
+                each(start + left.trailing_zeros() as usize);
                 left &= left - 1;
-                Some(at * 64 + bit)
-            })
-        };
-        self.words.iter().enumerate().flat_map(of_word).take(self.len - self.ones)
+            }
+        }
     }
 
     /// How many bits.
@@ -531,7 +523,7 @@ impl BitsBuilder {
     /// `len` zeros; `len` must be below 2³².
     pub(crate) fn new(len: usize) -> Self {
         assert!(u32::try_from(len).is_ok(), "{len} bits are too many for a bitmap");
-        let words = written_zeros(Bits::stored_words(len)).into_boxed_slice();
+        let words = zeros(Bits::stored_words(len)).into_boxed_slice();
         BitsBuilder { words, len }
     }
 
@@ -717,7 +709,9 @@ mod tests {
             prop_assert_eq!(bits.rank1(model.len()), ones);
             prop_assert_eq!(bits.ones, ones);
             let zeros = model.iter().enumerate().filter(|(_, set)| !**set).map(|(at, _)| at);
-            prop_assert!(bits.zeros().eq(zeros));
+            let mut found = Vec::new();
+            bits.for_each_zero(|position| found.push(position));
+            prop_assert!(found.into_iter().eq(zeros));
             let mut next = None;
             for at in (0..model.len()).rev() {
                 next = if model[at] { Some(at) } else { next };

@@ -58,33 +58,59 @@ impl Part<'_> {
                 *slot = (self.at + start) as u32;
             }
             let shared = usize::from(shared);
-            let own = memchr::memchr(0, rest).map_or(rest.len(), |own| own + 1);
+            let own = own_bytes(rest);
             let end = start + shared + own;
             if shared > MOST_SHARED || before + shared > start || own == 0 || end > self.text.len() {
                 return false;
             }
             share(self.text, before, start, shared);
-            let (name, left) = rest.split_at(own);
-            self.text[start + shared..end].copy_from_slice(name);
+            put(self.text, start + shared, rest, own);
             *len = length_byte(end - 1 - start);
             if end - 1 - start > LONGEST {
                 return false;
             }
-            (before, start, rest) = (start, end, left);
+            (before, start, rest) = (start, end, &rest[own..]);
         }
         rest.is_empty() && start == self.text.len() && self.text.last() == Some(&0)
     }
 }
 
-/// Copies what a name shares with the one before it. As a rule a fixed size, which costs a fraction of a copy
-/// of any size; what is too much is overwritten by the name's own bytes.
+/// Bytes that are copied at once as a rule: a fixed size costs a fraction of a copy of any size. What is
+/// too much is overwritten by what follows.
+const FIXED: usize = MOST_SHARED + 1;
+
+/// Copies what a name shares with the one before it.
 #[inline]
 fn share(text: &mut [u8], before: usize, start: usize, shared: usize) {
-    const FIXED: usize = MOST_SHARED + 1;
     match text.get(before..before + FIXED).and_then(|bytes| <[u8; FIXED]>::try_from(bytes).ok()) {
         Some(bytes) if start + FIXED <= text.len() => text[start..start + FIXED].copy_from_slice(&bytes),
         _ => text.copy_within(before..before + shared, start),
     }
+}
+
+/// Copies the first `own` bytes.
+#[inline]
+fn put(text: &mut [u8], at: usize, bytes: &[u8], own: usize) {
+    match (bytes.first_chunk::<FIXED>(), text.get_mut(at..at + FIXED)) {
+        (Some(bytes), Some(text)) if own <= FIXED => text.copy_from_slice(bytes),
+        _ => text[at..at + own].copy_from_slice(&bytes[..own]),
+    }
+}
+
+/// Bytes up to the first NUL, itself included; all if there is none.
+#[inline]
+fn own_bytes(rest: &[u8]) -> usize {
+    // The zero-byte test, exact for the first one: most names end here, and a search takes longer to begin.
+    const LOW: u128 = u128::from_le_bytes([0x01; 16]);
+    const HIGH: u128 = u128::from_le_bytes([0x80; 16]);
+    if let Some(&bytes) = rest.first_chunk() {
+        let bytes = u128::from_le_bytes(bytes);
+        let zeros = bytes.wrapping_sub(LOW) & !bytes & HIGH;
+        if zeros != 0 {
+            return zeros.trailing_zeros() as usize / 8 + 1;
+        }
+    }
+    memchr::memchr(0, rest).map_or(rest.len(), |own| own + 1)
 }
 
 #[cfg(test)]

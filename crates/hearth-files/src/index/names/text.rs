@@ -8,6 +8,7 @@
 
 use super::front::{self, Part};
 use crate::index::stored::StoredError;
+use crate::index::stored::memory::zeros;
 use crate::index::stored::parts::{self, Parts};
 use crate::index::stored::reader::Reader;
 use crate::index::stored::section::{Section, SectionId};
@@ -112,8 +113,7 @@ impl NameText {
         })?;
         let len = part_lens.iter().fold(1, |len, &part| len + part as usize);
         PART_LENS.check(u32::try_from(len).is_ok(), "more than the 4 GiB that can be addressed")?;
-        let (mut blob, mut lens, mut starts) =
-            (vec![0; len], vec![0; groups * GROUP as usize], vec![0; groups]);
+        let (mut blob, mut lens, mut starts) = (zeros(len), zeros(groups * GROUP as usize), zeros(groups));
         let mut part_len = part_lens.iter();
         let mut at = 1;
         let texts = parts::cut(&mut blob[1..], count, |_| part_len.next().map_or(0, |&len| len as usize));

@@ -12,6 +12,7 @@ mod columns;
 mod delta;
 mod dirs;
 mod head;
+pub(crate) mod memory;
 pub(crate) mod numbers;
 mod order;
 pub(crate) mod parts;

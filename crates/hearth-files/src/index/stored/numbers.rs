@@ -36,13 +36,22 @@ impl<'a> Numbers<'a> {
     /// The next number; `None` if there is none, or none of 64 bits.
     #[inline]
     pub(crate) fn take(&mut self) -> Option<u64> {
-        let (&first, rest) = self.0.split_first()?;
-        self.0 = rest;
-        if first < 0x80 { Some(u64::from(first)) } else { self.take_rest(u64::from(first & 0x7F)) }
+        // How many bytes a number takes is hard to predict, so up to four are taken without a branch.
+        const TOP_BITS: u32 = 0x8080_8080;
+        let word = u32::from_le_bytes(self.0.first_chunk().copied().unwrap_or([0xFF; 4]));
+        let ends = !word & TOP_BITS;
+        if ends == 0 {
+            return self.take_any();
+        }
+        self.0 = &self.0[ends.trailing_zeros() as usize / 8 + 1..];
+        let word = word & (ends ^ (ends - 1));
+        let number = word & 0x7F | word >> 1 & 0x3F80 | word >> 2 & 0x1F_C000 | word >> 3 & 0xFE0_0000;
+        Some(u64::from(number))
     }
 
-    fn take_rest(&mut self, mut number: u64) -> Option<u64> {
-        for shift in (7..u64::BITS).step_by(7) {
+    fn take_any(&mut self) -> Option<u64> {
+        let mut number = 0;
+        for shift in (0..u64::BITS).step_by(7) {
             let (&byte, rest) = self.0.split_first()?;
             self.0 = rest;
             let bits = u64::from(byte & 0x7F);

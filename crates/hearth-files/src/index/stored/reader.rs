@@ -3,6 +3,7 @@
 //! What always holds: a length is compared with the section's before anything is allocated for it, so a
 //! claimed number costs nothing; what comes back has exactly the length asked for.
 
+use super::memory::zeros;
 use super::section::{Element, SectionId, decode};
 use super::{SectionSource, StoredError};
 use crate::index::bits::{Bits, PackedInts};
@@ -29,7 +30,7 @@ impl<'a> Reader<'a> {
 
     /// A whole section, whatever its length.
     pub(crate) fn all(&self, id: SectionId) -> Result<Vec<u8>, StoredError> {
-        let mut bytes = vec![0; self.len_of(id)?];
+        let mut bytes = zeros(self.len_of(id)?);
         self.fill(id, &mut bytes)?;
         Ok(bytes)
     }

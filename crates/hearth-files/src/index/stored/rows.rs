@@ -7,12 +7,13 @@
 
 use super::StoredError;
 use super::head::Head;
+use super::memory::zeros;
 use super::numbers::{self, Numbers};
 use super::parts::{self, Parts};
 use super::reader::Reader;
 use super::section::{Section, SectionId};
 use crate::index::base::Base;
-use crate::index::bits::{BitWriter, Bits, PackedBuilder, PackedInts, width_for, written_zeros};
+use crate::index::bits::{BitWriter, Bits, PackedBuilder, PackedInts, width_for};
 use std::ops::Range;
 
 pub(super) const FIRSTS: SectionId = SectionId::new(33, "first rows of names");
@@ -112,8 +113,8 @@ struct Others {
 
 impl Others {
     fn count(firsts: &Bits, name_of: &PackedInts, names: usize) -> Self {
-        let mut counts = written_zeros(names);
-        firsts.zeros().for_each(|row| counts[name_of.get(row) as usize] += 1);
+        let mut counts = zeros(names);
+        firsts.for_each_zero(|row| counts[name_of.get(row) as usize] += 1);
         Others { counts }
     }
 
@@ -141,7 +142,7 @@ impl Others {
         }
         let (rows, others) = (name_of.len() as u64, before as usize);
         let mut ordered = PackedBuilder::new((u64::BITS - rows.leading_zeros()) as u8, others);
-        firsts.zeros().for_each(|row| {
+        firsts.for_each_zero(|row| {
             let slot = &mut self.counts[name_of.get(row) as usize];
             ordered.set(*slot as usize, row as u64);
             *slot += 1;
