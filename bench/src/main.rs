@@ -11,6 +11,7 @@ mod corpus;
 mod cpu;
 mod daemon;
 mod engine;
+mod follow;
 mod index;
 mod memory;
 mod names;
@@ -46,8 +47,7 @@ usage: hearth-bench COMMAND [OPTION…] [PATH]
   engine    query latencies over generated entries, beside plocate
   apply     cost of one applied change, on a tenth of the entries and on all
   scan      scan of PATH (default /) beside a bare walk and updatedb, warm and cold
-  snapshot  cost and size of sealed snapshots of generated entries: save, load, where the time goes,
-            queries meanwhile; loads of the tree PATH (default /) beside rescans
+  follow    looks and reconciles of the follower on a tree of real files in shared memory
   residency cost of a kernel step; loads, hot queries and memory under the kernel, on trees of
             a hundredth of the entries each
   process   `hearth find` from start to exit beside plocate, fd and true; latency under load
@@ -90,6 +90,7 @@ fn run(options: &Options) -> Outcome {
         "engine" => engine::run(options),
         "apply" => apply::run(options),
         "scan" => scan::run(options),
+        "follow" => follow::run(options),
         "residency" => residency::run(options),
         "snapshot" => snapshot::run(options),
         "process" => process::run(options),
@@ -107,7 +108,7 @@ fn run(options: &Options) -> Outcome {
 fn all() -> Outcome {
     let program = std::env::current_exe()?;
     let options: Vec<_> = std::env::args_os().skip(2).collect();
-    for command in ["names", "scan", "index", "engine", "apply", "snapshot", "residency", "process"] {
+    for command in ["names", "scan", "index", "engine", "apply", "follow", "residency", "process"] {
         let status = std::process::Command::new(&program).arg(command).args(&options).status()?;
         if !status.success() {
             return Err(format!("{command} failed: {status}").into());

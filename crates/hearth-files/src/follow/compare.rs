@@ -13,11 +13,11 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
 
 use hearth_core::limits::{NAME_BYTES, TREE_DEPTH};
-use hearth_core::{CancelToken, Cancelled, EntryKind, NO_TIME, UnixNanos};
+use hearth_core::{CancelToken, Cancelled, EntryKind, UnixNanos};
 use rustix::io::Errno;
 
 use super::finding::{FIRST_NEW, Finding, There};
-use super::ground::{Ground, leads_astray, may_be_same_folder, way_to};
+use super::ground::{Ground, are_one_folder, leads_astray, may_be_same_folder, way_to};
 use crate::entry::{Meta, ScanDir};
 use crate::index::{DirId, Known, ROOT, RowId};
 use crate::scan::dents;
@@ -123,9 +123,9 @@ impl Walk<'_> {
         new.push(name.to_bytes());
         let old = way_to(known, dir).unwrap_or_default();
         let old_parts: Vec<&[u8]> = old.iter().map(|(_, name)| name.as_bytes()).collect();
-        let was_barred = old.split_last().is_some_and(|((_, name), above)| {
-            self.excludes_folder(&self.ground.dir_at(above, None), name)
-        });
+        let was_barred = old
+            .split_last()
+            .is_some_and(|((_, name), above)| self.excludes_folder(&self.ground.dir_at(above, None), name));
         was_barred || below(&new) || below(&old_parts)
     }
 }
@@ -432,7 +432,14 @@ impl<'a> Comparer<'a> {
         self.found(Finding::There(There { folder, name, meta, dir, barred }));
     }
 
-    fn subfolder(&mut self, known: Known<'_>, entry: Entry<'_>, meta: Meta, place: &Place, batch: &mut Batch) {
+    fn subfolder(
+        &mut self,
+        known: Known<'_>,
+        entry: Entry<'_>,
+        meta: Meta,
+        place: &Place,
+        batch: &mut Batch,
+    ) {
         let Entry { dir: parent, name, row } = entry;
         let barred = self.walk.is_barred(parent, name, place);
         let stands = row.and_then(|row| known.body.dir_of(row).map(|dir| (dir, known.body.meta(row))));
@@ -447,19 +454,24 @@ impl<'a> Comparer<'a> {
         let moved = if barred { None } else { self.walk.moved_from(known, &meta, parent, name) };
         let number = moved.unwrap_or_else(|| self.walk.new_number());
         self.there(entry, meta, Some(number), barred);
-        // Without a birth time, another folder may have got the inode of one that is gone.
-        let entered = moved.is_none() || self.walk.deep || meta.created_ns == NO_TIME;
-        if entered && !barred {
+        let is_sure = moved.is_some_and(|dir| are_one_folder(&known.folder_meta(dir), &meta));
+        if !barred && (self.walk.deep || !is_sure) {
             batch.push(number, name);
         }
     }
 
-    fn standing(&mut self, known: Known<'_>, entry: Entry<'_>, dir: DirId, before: &Meta, meta: Meta, barred: bool) {
+    fn standing(
+        &mut self,
+        known: Known<'_>,
+        entry: Entry<'_>,
+        dir: DirId,
+        before: &Meta,
+        meta: Meta,
+        barred: bool,
+    ) {
         let has_contents = known.body.dir_totals(dir).children > 0;
         if *before != meta || (barred && has_contents) {
             self.there(entry, meta, Some(dir), barred);
-        } else {
-            self.found(Finding::Stands { dir });
         }
     }
 

@@ -5,7 +5,6 @@
 //! new folder always comes before all findings inside it.
 
 use crate::entry::{Meta, ScanDir};
-use crate::index::DirId;
 
 /// Numbers of new folders begin here; those that the index knows are below.
 pub(super) const FIRST_NEW: ScanDir = 1 << 31;
@@ -31,8 +30,6 @@ pub(super) enum Finding {
     Gone { folder: ScanDir, name: Box<[u8]> },
     /// A folder's own metadata.
     Itself { folder: ScanDir, meta: Meta },
-    /// A known folder is where the index has it.
-    Stands { dir: DirId },
     /// A folder changed while it was looked at.
     Again { folder: ScanDir },
 }

@@ -11,6 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use hearth_core::NO_TIME;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 use rustix::io::{Errno, retry_on_intr};
 
@@ -25,9 +26,10 @@ const PASS: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLO
 const STRICT: ResolveFlags =
     ResolveFlags::NO_SYMLINKS.union(ResolveFlags::NO_XDEV).union(ResolveFlags::BENEATH);
 
-/// File systems that stamp every change, by the magic of `statfs(2)`: ext2 to ext4, xfs, btrfs, f2fs, bcachefs,
-/// tmpfs.
-const STAMPING: [u32; 6] = [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010, 0xca45_1a4e, 0x0102_1994];
+/// ext2 to ext4, xfs, f2fs, tmpfs, by the magic of `statfs(2)`.
+const PLAIN: [u32; 4] = [0xef53, 0x5846_5342, 0xf2f5_2010, 0x0102_1994];
+/// btrfs, bcachefs.
+const WITH_SUBVOLUMES: [u32; 2] = [0x9123_683e, 0xca45_1a4e];
 
 /// Whether two folders may be one: the same inode, and not born at different times. File systems use the
 /// numbers of removed inodes again.
@@ -35,8 +37,13 @@ pub(super) fn may_be_same_folder(one: &Meta, other: &Meta) -> bool {
     one.inode == other.inode && !born_apart(one, other)
 }
 
+/// Whether they must be one: the birth times are known, too.
+pub(super) fn are_one_folder(one: &Meta, other: &Meta) -> bool {
+    may_be_same_folder(one, other) && one.created_ns != NO_TIME && other.created_ns != NO_TIME
+}
+
 fn born_apart(one: &Meta, other: &Meta) -> bool {
-    let known = |meta: &Meta| meta.created_ns != hearth_core::NO_TIME;
+    let known = |meta: &Meta| meta.created_ns != NO_TIME;
     known(one) && known(other) && one.created_ns != other.created_ns
 }
 
@@ -69,6 +76,7 @@ pub(super) fn way_to(known: Known<'_>, folder: DirId) -> Option<Way> {
 pub(super) struct Ground {
     root: Arc<Dir>,
     place: Place,
+    magic: Option<u32>,
     pub(super) budget: Arc<FdBudget>,
 }
 
@@ -83,7 +91,8 @@ impl Ground {
         if !may_be_same_folder(&meta, &known.folder_meta(ROOT)) {
             return Err(FollowError::OtherRoot { path: PathBuf::from(shown) });
         }
-        Ok(Self { root: Arc::new(Dir::root(fd)), place, budget: FdBudget::new(held) })
+        let magic = rustix::fs::fstatfs(&fd).ok().map(|found| found.f_type as u32);
+        Ok(Self { root: Arc::new(Dir::root(fd)), place, magic, budget: FdBudget::new(held) })
     }
 
     /// Whether an entry at `place` belongs to the volume.
@@ -94,8 +103,13 @@ impl Ground {
     /// Whether the file system is known to stamp an inode, by this machine's clock, with each change of a folder's
     /// names. Network and user-space file systems have clocks and habits of their own.
     pub(super) fn stamps_every_change(&self) -> bool {
-        let magic = rustix::fs::fstatfs(self.root_fd()).map(|found| found.f_type as u32);
-        magic.is_ok_and(|magic| STAMPING.contains(&magic))
+        self.magic.is_some_and(|magic| PLAIN.contains(&magic) || WITH_SUBVOLUMES.contains(&magic))
+    }
+
+    /// Whether files with the same inode are known to be one file. Subvolumes and the layers of an overlay each
+    /// have their own.
+    pub(super) fn inodes_are_unique(&self) -> bool {
+        self.magic.is_some_and(|magic| PLAIN.contains(&magic))
     }
 
     fn root_fd(&self) -> BorrowedFd<'_> {

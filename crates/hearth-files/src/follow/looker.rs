@@ -157,7 +157,13 @@ impl Looker<'_, '_> {
         self.comparer.may_have_opened(self.writer.known(), dir, before, now)
     }
 
-    fn look_at(&mut self, dir: DirId, at: &Arc<Dir>, handle: &Arc<Handle>, name: &[u8]) -> Result<(), FollowError> {
+    fn look_at(
+        &mut self,
+        dir: DirId,
+        at: &Arc<Dir>,
+        handle: &Arc<Handle>,
+        name: &[u8],
+    ) -> Result<(), FollowError> {
         let Ok(c_name) = CString::new(name) else { return Ok(()) };
         if name.is_empty() || name.contains(&b'/') || matches!(name, b"." | b"..") {
             return Ok(());

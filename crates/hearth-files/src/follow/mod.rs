@@ -35,7 +35,7 @@ use compare::{Comparer, Walk};
 use ground::Ground;
 use looker::Looker;
 use run::Means;
-use writer::Writer;
+use writer::{Names, Writer};
 
 /// Where to look.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -130,7 +130,12 @@ impl Follower {
     ///
     /// # Errors
     /// [`FollowError`]; the looks then count as not carried out.
-    pub fn look(&self, volume: &mut Volume, looks: &[Look], cancel: &CancelToken) -> Result<Seen, FollowError> {
+    pub fn look(
+        &self,
+        volume: &mut Volume,
+        looks: &[Look],
+        cancel: &CancelToken,
+    ) -> Result<Seen, FollowError> {
         let means =
             Means { threads: self.threads, counters: &ScanCounters::default(), most_changes: usize::MAX };
         self.with_looker(volume, means, false, None, cancel, |looker| looker.look(looks))
@@ -149,7 +154,9 @@ impl Follower {
     ) -> Result<Seen, FollowError> {
         let means = Means { threads: self.threads, counters, most_changes: how.most_changes };
         let deep = how.scope == Scope::Everything;
-        self.with_looker(volume, means, deep, how.complete_until_ns, cancel, |looker| looker.compare(&how.scope))
+        self.with_looker(volume, means, deep, how.complete_until_ns, cancel, |looker| {
+            looker.compare(&how.scope)
+        })
     }
 
     fn with_looker(
@@ -176,7 +183,12 @@ impl Follower {
             claimed: Mutex::new(HashSet::new()),
         };
         let comparer = Comparer::new(&walk, 0, None);
-        let mut looker = Looker { walk: &walk, comparer, writer: Writer::new(volume), means };
+        let names = match ground.inodes_are_unique() {
+            _ if deep => Names::Seen,
+            true => Names::Share,
+            false => Names::Look,
+        };
+        let mut looker = Looker { walk: &walk, comparer, writer: Writer::new(volume, names), means };
         // A new queue believes that its first piece of work is being done.
         walk.queue.finish(false);
         let done = work(&mut looker);

@@ -125,15 +125,15 @@ impl<'a> Crew<'a, '_> {
         let work = move || {
             let mut comparer = Comparer::new(self.walk, me, Some(outlet));
             let done = catch_unwind(AssertUnwindSafe(|| self.work(me, &mut comparer)));
-            let done = done.unwrap_or_else(|panic| {
-                Err(FollowError::Panicked { message: panic_message(&*panic) })
-            });
+            let done =
+                done.unwrap_or_else(|panic| Err(FollowError::Panicked { message: panic_message(&*panic) }));
             if let Err(error) = done {
                 self.fail(error);
             }
             comparer.counts
         };
-        let started = std::thread::Builder::new().name(format!("hearth-follow-{me}")).spawn_scoped(scope, work);
+        let started =
+            std::thread::Builder::new().name(format!("hearth-follow-{me}")).spawn_scoped(scope, work);
         if let Err(error) = &started
             && me == 0
         {

@@ -17,6 +17,17 @@ use super::seen::{Record, Seen, Spot};
 use crate::entry::{Meta, ScanDir};
 use crate::index::{Body, DirId, Known, NONE, ROOT, RowId, Volume};
 
+/// What is to be done about the other names of an inode when one was changed, added or removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Names {
+    /// Nothing: all names are looked at anyway.
+    Seen,
+    /// They get the metadata that one of them was found to have.
+    Share,
+    /// Each is looked at: the number may stand for several inodes.
+    Look,
+}
+
 /// See the module.
 pub(super) struct Writer<'v> {
     volume: &'v mut Volume,
@@ -28,7 +39,8 @@ pub(super) struct Writer<'v> {
     limbo_names: u64,
     /// Moves that are not possible yet: the target still lies below the folder.
     stuck: Vec<There>,
-    /// Inodes that lost a name; the others want their link count.
+    names: Names,
+    /// Inodes of which one name was changed, added or removed, and the others are to be looked at.
     links: BTreeSet<u64>,
     record: Record,
     again: BTreeSet<Look>,
@@ -37,9 +49,10 @@ pub(super) struct Writer<'v> {
 }
 
 impl<'v> Writer<'v> {
-    pub(super) fn new(volume: &'v mut Volume) -> Self {
+    pub(super) fn new(volume: &'v mut Volume, names: Names) -> Self {
         Self {
             volume,
+            names,
             new: Vec::new(),
             doomed: HashMap::new(),
             limbo: HashMap::new(),
@@ -94,7 +107,6 @@ impl<'v> Writer<'v> {
             Finding::There(there) => self.there(there),
             Finding::Gone { folder, name } => self.gone(folder, &name),
             Finding::Itself { folder, meta } => self.itself(folder, meta),
-            Finding::Stands { dir } => drop(self.doomed.remove(&dir)),
             Finding::Again { folder } => self.changed_meanwhile(folder),
         }
     }
@@ -180,6 +192,19 @@ impl<'v> Writer<'v> {
         }
         self.volume.refresh(row, meta);
         self.applied += 1;
+        self.other_names(&meta);
+    }
+
+    /// The other names of an inode follow.
+    fn other_names(&mut self, meta: &Meta) {
+        if meta.kind() == EntryKind::Dir || meta.links < 2 {
+            return;
+        }
+        match self.names {
+            Names::Seen => {}
+            Names::Share => self.volume.refresh_names(*meta),
+            Names::Look => drop(self.links.insert(meta.inode)),
+        }
     }
 
     fn name_new(&mut self, number: Option<ScanDir>, dir: DirId) {
@@ -193,11 +218,17 @@ impl<'v> Writer<'v> {
 
     fn add(&mut self, folder: DirId, there: &There) {
         let dir = self.volume.add(folder, &there.name, there.meta);
-        self.record.created((self.inode(folder), there.name.clone()), &there.meta);
+        // What is in a new folder came with it.
+        if there.folder < FIRST_NEW {
+            self.record.created((self.inode(folder), there.name.clone()), &there.meta);
+        }
         self.applied += 1;
-        if let Some(dir) = dir {
-            self.placed += 1;
-            self.name_new(there.dir, dir);
+        match dir {
+            Some(dir) => {
+                self.placed += 1;
+                self.name_new(there.dir, dir);
+            }
+            None => self.other_names(&there.meta),
         }
     }
 
@@ -250,7 +281,10 @@ impl<'v> Writer<'v> {
     fn take_out(&mut self, row: RowId, spot: Option<Spot>) {
         let (meta, spot) = (self.meta(row), spot.unwrap_or_else(|| self.spot(row)));
         self.record.removed(spot, &meta);
-        self.links.extend(self.volume.take_out(row));
+        let unlinked = self.volume.take_out(row);
+        if self.names != Names::Seen {
+            self.links.extend(unlinked.into_keys());
+        }
         self.applied += 1;
     }
 
@@ -310,7 +344,7 @@ impl<'v> Writer<'v> {
             self.take_out(self.known().body.dir_row(dir), Some(spot));
         }
         for inode in std::mem::take(&mut self.links) {
-            self.count_links(ground, inode);
+            self.look_at_names(ground, inode);
         }
         let Record { changes, unrecorded, .. } = self.record;
         let again = self.again.into_iter().collect();
@@ -327,20 +361,25 @@ impl<'v> Writer<'v> {
         }
     }
 
-    /// Looks at a remaining name of an inode that lost one.
-    fn count_links(&mut self, ground: &Ground, inode: u64) {
+    /// Looks at the names of a file's inode: at the first that is there, if it speaks for all.
+    fn look_at_names(&mut self, ground: &Ground, inode: u64) {
         for row in self.volume.names_of_inode(inode) {
-            let body = self.known().body;
-            let found = ground.entry_of(self.known(), body.parent(row), &name_of(body, row));
-            if let Some(Ok((meta, place))) = found
-                && (meta.inode, meta.kind()) == (inode, self.meta(row).kind())
-                && meta.kind() != EntryKind::Dir
-                && ground.holds(&place)
-            {
-                self.volume.refresh(row, meta);
+            let Some(meta) = self.file_at(ground, row) else { continue };
+            if self.names == Names::Share {
+                self.volume.refresh_names(meta);
                 return;
             }
+            self.volume.refresh(row, meta);
         }
+    }
+
+    /// Metadata of a file, if it is still where the index has it.
+    fn file_at(&self, ground: &Ground, row: RowId) -> Option<Meta> {
+        let (body, known) = (self.known().body, self.meta(row));
+        let found = ground.entry_of(self.known(), body.parent(row), &name_of(body, row))?;
+        let (meta, place) = found.ok()?;
+        let same = (meta.inode, meta.kind()) == (known.inode, known.kind());
+        (same && ground.holds(&place)).then_some(meta)
     }
 }
 

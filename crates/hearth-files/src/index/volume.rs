@@ -151,7 +151,8 @@ impl Volume {
 
     fn lookup(&self, dir: DirId, name: &[u8]) -> Option<RowId> {
         if self.body.delta.patch(dir).first != NONE
-            && let Some(&row) = self.by_name.get(&(dir, Arc::from(name))) {
+            && let Some(&row) = self.by_name.get(&(dir, Arc::from(name)))
+        {
             return Some(row);
         }
         let base = &self.body.base;
@@ -211,7 +212,8 @@ impl Volume {
     fn create(&mut self, parent: DirId, name: &[u8], meta: Meta) {
         // A folder that shows up under a new name while its old one stands was moved.
         if meta.kind() == EntryKind::Dir
-            && let Some(known) = self.dir_of_inode(meta.inode).filter(|&dir| dir != ROOT) {
+            && let Some(known) = self.dir_of_inode(meta.inode).filter(|&dir| dir != ROOT)
+        {
             let row = self.body.dir_row(known);
             if self.relocate(row, parent, name).is_some() {
                 self.set_meta(self.body.dir_row(known), meta);
@@ -301,14 +303,21 @@ impl Volume {
         }
     }
 
-    /// Takes an entry out with all below it; gives the inodes that lost a name and may have others.
-    fn remove(&mut self, row: RowId) -> Vec<u64> {
+    fn remove(&mut self, row: RowId) {
+        for (inode, names) in self.take_out(row) {
+            self.unlink(inode, names);
+        }
+    }
+
+    /// Takes an entry out with all below it; gives the linked inodes that lost names, and how many. The link
+    /// counts of their other names stay as they are.
+    pub(crate) fn take_out(&mut self, row: RowId) -> HashMap<u64, u32> {
+        let mut unlinked: HashMap<u64, u32> = HashMap::new();
         if self.body.dir_of(row) == Some(ROOT) {
-            return Vec::new();
+            return unlinked;
         }
         self.add_share(self.body.parent(row), -1, self.share(row).negated());
         let mut doomed = vec![row];
-        let mut unlinked: HashMap<u64, u32> = HashMap::new();
         while let Some(row) = doomed.pop() {
             match self.body.dir_of(row) {
                 Some(dir) => doomed.extend(self.body.children_of(dir)),
@@ -321,10 +330,7 @@ impl Volume {
             }
             self.drop_row(row);
         }
-        for (&inode, &names) in &unlinked {
-            self.unlink(inode, names);
-        }
-        unlinked.into_keys().collect()
+        unlinked
     }
 
     /// That many names fewer for the remaining rows of a hard-linked inode.

@@ -161,7 +161,8 @@ impl Excludes {
 
     /// Whether a rule names a folder somewhere below the one at `parts` below the root.
     pub(crate) fn any_below(&self, parts: &[&[u8]]) -> bool {
-        let lies_below = |place: &[Vec<u8>]| place.len() > parts.len() && parts.iter().eq(&place[..parts.len()]);
+        let lies_below =
+            |place: &[Vec<u8>]| place.len() > parts.len() && parts.iter().eq(&place[..parts.len()]);
         self.paths.iter().any(|(place, _)| lies_below(place))
     }
 

@@ -6,7 +6,7 @@ use hearth_files::follow::{Look, Reconcile};
 use hearth_files::index::Volume;
 use proptest::prelude::*;
 
-fn op() -> impl Strategy<Value = Op> {
+pub(crate) fn op() -> impl Strategy<Value = Op> {
     let n = 0usize..1000;
     prop_oneof![
         4 => (n.clone(), n.clone(), 0usize..9000).prop_map(|(a, b, c)| Op::Write(a, b, c)),
@@ -25,19 +25,19 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-fn ops(most: usize) -> impl Strategy<Value = Vec<Op>> {
+pub(crate) fn ops(most: usize) -> impl Strategy<Value = Vec<Op>> {
     prop::collection::vec(op(), 0..most)
 }
 
 /// What happens while the follower follows.
 #[derive(Clone, Debug)]
-enum Step {
+pub(crate) enum Step {
     Do(Op),
     /// Some of the looks that wait, chosen and ordered by a seed.
     Deliver(u64),
 }
 
-fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
+pub(crate) fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![4 => op().prop_map(Step::Do), 1 => any::<u64>().prop_map(Step::Deliver)];
     prop::collection::vec(step, 0..most)
 }
@@ -50,7 +50,8 @@ fn scramble(seed: u64, at: u64) -> u64 {
 
 /// Takes looks out: those whose number is odd, or all; in random order, a few of them twice.
 fn choose(waiting: &mut Vec<Look>, seed: u64, all: bool) -> Vec<Look> {
-    let numbered = std::mem::take(waiting).into_iter().enumerate().map(|(at, look)| (scramble(seed, at as u64), look));
+    let numbered =
+        std::mem::take(waiting).into_iter().enumerate().map(|(at, look)| (scramble(seed, at as u64), look));
     let (mut taken, rest): (Vec<_>, Vec<_>) = numbered.partition(|(number, _)| all || number & 64 != 0);
     waiting.extend(rest.into_iter().map(|(_, look)| look));
     let doubled: Vec<_> = taken.iter().filter(|(number, _)| number & 896 == 0).cloned().collect();
@@ -66,7 +67,7 @@ fn deliver(world: &World, volume: &mut Volume, waiting: &mut Vec<Look>, seed: u6
     waiting.extend(seen.again);
 }
 
-fn check_following(world: &World, before: &[Op], steps: &[Step]) {
+pub(crate) fn check_following(world: &World, before: &[Op], steps: &[Step]) {
     before.iter().for_each(|op| drop(run(&world.root, op)));
     let mut volume = world.volume();
     let mut waiting = Vec::new();
@@ -84,6 +85,17 @@ fn check_following(world: &World, before: &[Op], steps: &[Step]) {
     }
     assert_eq!(waiting, [], "nothing moves any more");
     world.assert_fresh(&volume);
+}
+
+pub(crate) fn check_reconcile(world: &World, before: &[Op], after: &[Op]) {
+    before.iter().for_each(|op| drop(run(&world.root, op)));
+    let mut volume = world.volume();
+    after.iter().for_each(|op| drop(run(&world.root, op)));
+    let seen = world.reconcile(&mut volume, &Reconcile::default());
+    assert_eq!(seen.again, []);
+    world.assert_fresh(&volume);
+    let again = world.reconcile(&mut volume, &Reconcile::default());
+    assert_eq!((again.applied, again.changes), (0, vec![]));
 }
 
 proptest! {
@@ -108,14 +120,6 @@ proptest! {
     fn a_reconcile_of_any_old_state_ends_in_the_index_of_a_fresh_scan(
         before in ops(20), after in ops(20), place in 0usize..2
     ) {
-        let world = World::in_place(PLACES[place]);
-        before.iter().for_each(|op| drop(run(&world.root, op)));
-        let mut volume = world.volume();
-        after.iter().for_each(|op| drop(run(&world.root, op)));
-        let seen = world.reconcile(&mut volume, &Reconcile::default());
-        prop_assert_eq!(&seen.again, &[]);
-        world.assert_fresh(&volume);
-        let again = world.reconcile(&mut volume, &Reconcile::default());
-        prop_assert_eq!((again.applied, again.changes), (0, vec![]));
+        check_reconcile(&World::in_place(PLACES[place]), &before, &after);
     }
 }

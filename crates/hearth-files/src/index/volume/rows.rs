@@ -10,7 +10,6 @@ use crate::index::RowId;
 use crate::index::base::DirId;
 use crate::index::body::Body;
 use crate::index::delta::NONE;
-use hearth_core::EntryKind;
 use std::collections::BTreeSet;
 
 /// One instant of a volume to compare the disk with.
@@ -66,26 +65,19 @@ impl Volume {
         self.rows_of_inode(inode)
     }
 
-    /// Gives an entry, and all names of its inode, this metadata; kind and inode stay.
+    /// Gives an entry this metadata; kind and inode stay.
     pub(crate) fn refresh(&mut self, row: RowId, meta: Meta) {
         self.set_meta(row, meta);
-        if meta.kind() != EntryKind::Dir && meta.links > 1 {
-            self.share_meta(meta);
-        }
+    }
+
+    /// Gives all names of a file's inode this metadata.
+    pub(crate) fn refresh_names(&mut self, meta: Meta) {
+        self.share_meta(meta);
     }
 
     /// Adds an entry where there is none of its name; gives the number of a folder.
     pub(crate) fn add(&mut self, folder: DirId, name: &[u8], meta: Meta) -> Option<DirId> {
-        let dir = self.insert(folder, name, meta);
-        if dir.is_none() && meta.links > 1 {
-            self.share_meta(meta);
-        }
-        dir
-    }
-
-    /// Takes an entry out with all below it; gives the inodes that lost a name and may have others.
-    pub(crate) fn take_out(&mut self, row: RowId) -> Vec<u64> {
-        self.remove(row)
+        self.insert(folder, name, meta)
     }
 
     /// Moves a folder to a free name. False if it would come to lie below itself.
