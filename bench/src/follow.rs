@@ -141,7 +141,8 @@ impl Bench<'_> {
         let together: Vec<PathBuf> =
             (0..MANY).map(|number| folders[number / 1000].join(format!("close-{number}"))).collect();
         for (where_to, paths) in [("all over the tree", &spread), ("1 000 in each folder", &together)] {
-            for (what, act) in [("created", create as fn(&Path) -> std::io::Result<()>), ("removed", remove)] {
+            for (what, act) in [("created", create as fn(&Path) -> std::io::Result<()>), ("removed", remove)]
+            {
                 paths.iter().try_for_each(|path| act(path))?;
                 let looks: Vec<Look> = paths.iter().map(|path| look_at(path)).collect::<Result<_, _>>()?;
                 let begun = Instant::now();
@@ -188,7 +189,10 @@ impl Bench<'_> {
         let body = self.body()?;
         let ways = [("everything listed", None), ("only touched folders listed", complete_until_ns)];
         let title = format!("Reconcile of {} entries, {} turns", count(body.entries()), self.options.pairs);
-        let table = Table::begin(&title, &["changed", "what", "p50", "rows changed", "folders listed", "time / scan and build"]);
+        let table = Table::begin(
+            &title,
+            &["changed", "what", "p50", "rows changed", "folders listed", "time / scan and build"],
+        );
         self.turns(&table, &body, "nothing", &ways)?;
         self.change_some(100)?;
         self.turns(&table, &body, "1 % of the files", &ways)
