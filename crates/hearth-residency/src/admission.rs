@@ -43,7 +43,7 @@ impl<B> Kernel<B> {
             // Who waits for an answer does not wait behind background work.
             let lanes = if rank <= Rank::Claimed { self.policy.lanes * 2 } else { self.policy.lanes };
             // What is on disk serves at once; what is compared and renewed can wait until it does.
-            if self.lanes_used >= lanes || (rank == Rank::Refresh && self.is_recalling()) {
+            if self.lanes_used >= lanes || (rank == Rank::Refresh && self.recalling > 0) {
                 break;
             }
             from = match self.admit(id, rank) {
@@ -55,12 +55,6 @@ impl<B> Kernel<B> {
                 Admission::Short => Some(((rank, u64::MAX), ShardId(u64::MAX))),
             };
         }
-    }
-
-    /// True if something is being read from disk.
-    fn is_recalling(&self) -> bool {
-        let recalls = |attempt: &Attempt| attempt.recalls && attempt.standing == Standing::Running;
-        self.shards().any(|id| self.get(id).and_then(|shard| shard.attempt.as_ref()).is_some_and(recalls))
     }
 
     fn next_waiting(&self, after: Option<(Place, ShardId)>) -> Option<(Place, ShardId)> {

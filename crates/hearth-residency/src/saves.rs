@@ -227,6 +227,7 @@ impl<B> Kernel<B> {
             self.begin_save(id);
         }
         self.doubt_stored(id);
+        self.end_vain_wait(id);
         self.save_if_due(id);
     }
 }
