@@ -203,6 +203,9 @@ fn who_waits_for_a_digest_that_is_not_saved_after_all_waits_no_more() {
     let mut desk = Desk::new(Policy { save_interval: Some(Duration::from_secs(300)), ..policy() });
     desk.load(A, 100);
     desk.send(operator(Command::Hibernate(A)));
+    desk.release(A);
+    desk.load(B, 950);
+    desk.send(Event::Claimed(B));
     desk.send(Event::Pressure(Pressure::Some));
     desk.send(Event::Hinted(vec![A]));
     desk.wait(10);
