@@ -8,6 +8,7 @@
 mod apply;
 mod ask;
 mod corpus;
+mod cpu;
 mod daemon;
 mod engine;
 mod follow;
@@ -23,6 +24,8 @@ mod random;
 mod residency;
 mod samples;
 mod scan;
+mod sealed;
+mod snapshot;
 mod spelling;
 mod synthetic;
 mod table;
@@ -54,7 +57,7 @@ usage: hearth-bench COMMAND [OPTION…] [PATH]
   --entries N       entries to generate (default 10m; k and m are understood)
   --needles N       random needles (default 1000)
   --peer-needles N  needles for the peer's slow queries (default 100)
-  --pairs N         alternating runs of a scan (default 5)
+  --pairs N         alternating runs of a scan, of saves and loads (default 5)
   --threads N       threads of a scan and of a bare walk (default: the scanner's own choice)
   --seed N          seed of everything random (default 1)
   --times KIND      times of generated entries: scattered (random to the nanosecond) or copied
@@ -89,6 +92,7 @@ fn run(options: &Options) -> Outcome {
         "scan" => scan::run(options),
         "follow" => follow::run(options),
         "residency" => residency::run(options),
+        "snapshot" => snapshot::run(options),
         "process" => process::run(options),
         "all" => all(),
         "trees" => trees::run(options),

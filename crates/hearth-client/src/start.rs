@@ -19,6 +19,10 @@ use std::time::{Duration, Instant};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(25);
+/// Time between two tries to start a daemon beside one that is ending.
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
+/// How long a daemon may take to end, and somewhat more.
+const ENDING_LIMIT: Duration = Duration::from_secs(90);
 /// Most bytes of the daemon's words that are passed on.
 const SAID_BYTES: u64 = 4096;
 /// Exit status of a daemon that found another one holding the lock.
@@ -39,8 +43,7 @@ pub(crate) fn start(places: &Places, options: &mut Options<'_>) -> Result<UnixSt
         return Ok(stream);
     }
     (options.notice)("starting the hearth daemon");
-    let child = spawn(&program(options), places)?;
-    await_socket(places, child, wait)
+    await_socket(places, &program(options), wait)
 }
 
 /// A daemon over a socket pair, for one client.
@@ -96,14 +99,23 @@ fn home_of(places: &Places) -> Option<(&'static str, &Path)> {
     (*places == Places::under(home)).then_some(("HEARTH_HOME", home))
 }
 
-fn await_socket(places: &Places, mut child: Child, mut wait: Wait) -> Result<UnixStream, ConnectError> {
+fn await_socket(places: &Places, program: &Path, mut wait: Wait) -> Result<UnixStream, ConnectError> {
+    let mut child = spawn(program, places)?;
+    let mut again_at = Instant::now() + RETRY_PAUSE;
     loop {
         if let Some(stream) = try_connect(places)? {
             return Ok(stream);
         }
         match child.try_wait() {
-            // Another daemon came first, by another way; its socket is about to answer.
-            Ok(Some(status)) if status.code() == Some(ALREADY_RUNNING) && wait.has_time() => {}
+            // Another daemon holds the lock: one that is starting answers soon, one that is ending saves what
+            // it has and makes room.
+            Ok(Some(status)) if status.code() == Some(ALREADY_RUNNING) && wait.has_time() => {
+                wait.limit = wait.limit.max(ENDING_LIMIT);
+                if Instant::now() >= again_at {
+                    child = spawn(program, places)?;
+                    again_at = Instant::now() + RETRY_PAUSE;
+                }
+            }
             Ok(Some(status)) => return Err(died(places, &mut child, status)),
             _ => {}
         }

@@ -351,6 +351,10 @@ fn a_large_body_is_the_same_after_a_load() {
     let stored = Arc::new(large().clone());
     let loaded = Arc::new(Store::of(&stored.sections()).load().expect("nothing is wrong with it"));
     assert_eq!(loaded.entries(), stored.entries());
+    for parts in ["text of names", "names of other rows", "order of names"] {
+        let sections = stored.sections();
+        assert!(sections.iter().filter(|section| section.id().name() == parts).count() > 1, "{parts}");
+    }
     for (at, query) in QUERIES.iter().enumerate() {
         let sort = SORTS[at % SORTS.len()];
         assert_eq!(ask(&loaded, query, sort, None), ask(&stored, query, sort, None), "{query} {sort}");

@@ -42,7 +42,8 @@ impl<B> Kernel<B> {
             let ((rank, _), id) = entry;
             // Who waits for an answer does not wait behind background work.
             let lanes = if rank <= Rank::Claimed { self.policy.lanes * 2 } else { self.policy.lanes };
-            if self.lanes_used >= lanes {
+            // What is on disk serves at once; what is compared and renewed can wait until it does.
+            if self.lanes_used >= lanes || (rank == Rank::Refresh && self.recalling > 0) {
                 break;
             }
             from = match self.admit(id, rank) {
@@ -67,7 +68,7 @@ impl<B> Kernel<B> {
             return Admission::Busy;
         }
         let aim = shard.waiting.map_or(Aim::Body, |waiting| waiting.aim);
-        if aim == Aim::Digest && shard.saves.newest().is_none() {
+        if aim == Aim::Digest && shard.saves.newest(shard.generation).is_none() {
             self.without_digest(id);
             return Admission::Refused;
         }

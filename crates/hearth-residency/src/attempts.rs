@@ -9,7 +9,7 @@ use crate::event::{Effect, Failure, Measured, Outcome, ShardId};
 use crate::kernel::Kernel;
 use crate::policy::back_off;
 use crate::shard::{Aim, Attempt, Displace, Rank, Shard, Standing, Waiting};
-use crate::{AttemptId, ChangeClass, Generation};
+use crate::{AttemptId, Generation};
 
 impl<B> Kernel<B> {
     /// Begins the attempt that a shard waits for.
@@ -20,11 +20,12 @@ impl<B> Kernel<B> {
         let job = self.change(id, |shard| {
             let aim = shard.waiting.take().map_or(Aim::Body, |waiting| waiting.aim);
             let job = shard.job(aim);
-            let snapshot = shard.saves.newest().filter(|_| !shard.tier.has_body());
+            let snapshot = shard.saves.newest(shard.generation).filter(|_| !shard.tier.has_body());
             let covers = if aim == Aim::Body { shard.pending.take() } else { None };
             let (id, standing) = (attempt, Standing::Running);
+            let recalls = snapshot.is_some();
             shard.attempt =
-                Some(Attempt { id, aim, snapshot, reservation, began, standing, displace, covers });
+                Some(Attempt { id, aim, recalls, snapshot, reservation, began, standing, displace, covers });
             job
         });
         let Some(job) = job else { return };
@@ -50,10 +51,23 @@ impl<B> Kernel<B> {
         }
         self.change(id, |shard| {
             if let Some(attempt) = &mut shard.attempt {
+                attempt.recalls &= more == 0;
                 attempt.reservation.resize(needed.max(reserved));
             }
         });
+        // What waited until it was read may begin.
+        self.room_changed |= more > 0 && snapshot.is_some();
         self.ledger.mark();
+    }
+
+    /// An attempt that still reads what is on disk after so long holds back nobody any more.
+    pub(crate) fn stop_recalling_if_due(&mut self, id: ShardId) {
+        let attempt = self.get(id).and_then(|shard| shard.attempt.as_ref());
+        if attempt.and_then(Attempt::recalls_until).is_none_or(|until| until > self.now) {
+            return;
+        }
+        self.change(id, |shard| shard.attempt.iter_mut().for_each(|attempt| attempt.recalls = false));
+        self.room_changed = true;
     }
 
     /// An attempt ended.
@@ -122,7 +136,6 @@ impl<B> Kernel<B> {
         if behind {
             // A body as old as the snapshot holds nothing of what has changed since.
             self.give_back(id, covers);
-            self.change(id, |shard| merge_pending(shard, ChangeSet::reconcile()));
         }
         self.publish(id, body, measured, behind.then_some(snapshot));
     }
@@ -130,8 +143,7 @@ impl<B> Kernel<B> {
     /// The next attempt is expected to take what this one took.
     fn learn(&mut self, id: ShardId, covers: Option<&ChangeSet>, took: u64) {
         self.change(id, |shard| {
-            let applied = covers.is_some_and(|changes| changes.class == ChangeClass::Apply);
-            if shard.tier.has_body() && applied {
+            if shard.is_applied(covers) {
                 shard.apply_bytes = Some(took);
             } else {
                 (shard.load_bytes, shard.suspected_bytes) = (took, 0);
@@ -145,15 +157,14 @@ impl<B> Kernel<B> {
     fn publish(&mut self, id: ShardId, body: B, measured: Measured, behind: Option<Option<Generation>>) {
         let Some(shard) = self.get(id) else { return };
         let (replaces, reason) = (shard.tier.has_body(), arrival(shard));
-        let recovers = shard.failures > 0;
         self.retain_body(id);
         let digest_before = self.change(id, |shard| std::mem::take(&mut shard.digest_bytes));
         self.ledger.drop_digest(digest_before.unwrap_or(0));
         let now = self.now;
-        let generation = self.change(id, |shard| {
+        let published = self.change(id, |shard| {
             (shard.body_bytes, shard.digest_bytes) = (measured.body_bytes, measured.digest_bytes);
             shard.generation += 1;
-            (shard.failures, shard.hurried_at, shard.last_failure, shard.retry_at) = (0, 0, None, None);
+            shard.uncompared = behind.is_some();
             shard.last_good = Some(now);
             if replaces {
                 shard.rebuilds_total += 1;
@@ -170,18 +181,18 @@ impl<B> Kernel<B> {
                 }
                 None => _ = shard.saves.unsaved_since.get_or_insert(now),
             }
-            shard.generation
+            (shard.generation, shard.forgive())
         });
-        let Some(generation) = generation else { return };
+        let Some((generation, fresh_by)) = published else { return };
         self.effects.push(Effect::Publish { shard: id, body, generation });
         if !replaces {
             self.move_tier(id, reason);
         }
         if behind.is_none() {
-            self.move_health(id, if recovers { Reason::Recovered } else { Reason::Publish });
+            self.move_health(id, fresh_by);
         }
         self.save_if_due(id);
-        if self.get(id).is_some_and(|shard| shard.pending.is_some()) {
+        if self.get(id).is_some_and(|shard| shard.pending.is_some() || shard.uncompared) {
             self.want(id, Reason::Refresh);
         }
     }

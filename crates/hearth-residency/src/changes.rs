@@ -49,8 +49,8 @@ impl ChangeSet {
     }
 
     /// A set that asks for the source to be compared with the body, everywhere.
-    pub(crate) fn reconcile() -> Self {
-        Self { class: ChangeClass::Reconcile, ..Self::rebuild(0) }
+    pub(crate) fn reconcile(clock: u64) -> Self {
+        Self { class: ChangeClass::Reconcile, ..Self::rebuild(clock) }
     }
 
     /// Takes another set in; the order of merging makes no difference.

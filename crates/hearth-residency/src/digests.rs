@@ -7,7 +7,7 @@
 use crate::axes::{Health, Reason, Tier};
 use crate::event::{Effect, Generation, ShardId};
 use crate::kernel::Kernel;
-use crate::shard::{Aim, Attempt, Rank, Standing, Waiting};
+use crate::shard::{Aim, Attempt, Rank, Shard, Standing, Waiting};
 
 impl<B> Kernel<B> {
     /// A query would ask the digest of a shard.
@@ -24,7 +24,10 @@ impl<B> Kernel<B> {
 
     /// Queues an attempt for the digest of a cold shard that has a snapshot and waits for no load.
     pub(crate) fn want_digest(&mut self, id: ShardId, rank: Rank) {
-        if self.get(id).is_none_or(|shard| shard.tier != Tier::Cold || shard.saves.newest().is_none()) {
+        if self
+            .get(id)
+            .is_none_or(|shard| shard.tier != Tier::Cold || shard.saves.newest(shard.generation).is_none())
+        {
             return;
         }
         let place = (rank, self.arrivals);
@@ -62,6 +65,15 @@ impl<B> Kernel<B> {
                 shard.pending = None;
             }
         });
+    }
+
+    /// Ends the wait for a digest that is nowhere any more.
+    pub(crate) fn end_vain_wait(&mut self, id: ShardId) {
+        let waits = |shard: &&Shard| shard.waiting.is_some_and(|waiting| waiting.aim == Aim::Digest);
+        let waiting = self.get(id).filter(waits);
+        if waiting.is_some_and(|shard| shard.saves.newest(shard.generation).is_none()) {
+            self.without_digest(id);
+        }
     }
 
     /// The snapshot whose digest is being read; `None` if none is.

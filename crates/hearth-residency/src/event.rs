@@ -32,6 +32,19 @@ pub struct Measured {
     pub peak_bytes: u64,
 }
 
+/// What a body that took changes in takes, and how it stands to the one before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Advance {
+    /// Heap bytes of the body.
+    pub body_bytes: u64,
+    /// Heap bytes of the digest.
+    pub digest_bytes: u64,
+    /// Of the bytes of the body before, those that the new one holds too.
+    pub shared_bytes: u64,
+    /// Position in the source's feed up to which the body holds everything.
+    pub clock: u64,
+}
+
 /// What a snapshot on disk holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stored {
@@ -144,6 +157,19 @@ pub enum Event<B> {
         shard: ShardId,
         /// How.
         changes: ChangeSet,
+    },
+    /// The body that was published under `from` took changes in; this one follows it. It is published, or nothing is
+    /// said of it: the generation that is shown next tells. An attempt in flight goes on, and what it makes is to
+    /// hold these changes too.
+    Advanced {
+        /// The shard.
+        shard: ShardId,
+        /// Number of the body that it was made from.
+        from: Generation,
+        /// The body.
+        body: B,
+        /// What it takes.
+        advance: Advance,
     },
     /// An attempt in flight will take this many bytes in all, as far as can be said now.
     Grew {

@@ -20,6 +20,7 @@ struct Keys {
     held: bool,
     place: Option<Place>,
     save: Option<Moment>,
+    recalls: bool,
 }
 
 /// All lifecycle decisions, over bodies of type `B`.
@@ -46,6 +47,8 @@ pub struct Kernel<B> {
     pub(crate) attempts_begun: u64,
     /// Attempts in flight that use a lane.
     pub(crate) lanes_used: usize,
+    /// Attempts in flight that count as reading what is on disk.
+    pub(crate) recalling: usize,
     /// Whether waiting attempts may have got room in this step.
     pub(crate) room_changed: bool,
     /// Shards whose body waits to be saved, longest unsaved first.
@@ -77,6 +80,7 @@ impl<B> Kernel<B> {
             arrivals: 0,
             attempts_begun: 0,
             lanes_used: 0,
+            recalling: 0,
             room_changed: false,
             save_queue: BTreeSet::new(),
             orphan_saves: BTreeSet::new(),
@@ -148,6 +152,7 @@ impl<B> Kernel<B> {
             Event::Claimed(shard) => self.claimed(shard),
             Event::Settled(shard) => self.settled(shard),
             Event::Changed { shard, changes } => self.source_changed(shard, changes),
+            Event::Advanced { shard, from, body, advance } => self.advanced(shard, from, body, advance),
             Event::Grew { shard, attempt, needed_bytes } => self.grew(shard, attempt, needed_bytes),
             Event::Ended { shard, attempt, outcome } => self.ended(shard, attempt, outcome),
             Event::Released { shard, generation } => {
@@ -219,6 +224,7 @@ impl<B> Kernel<B> {
         if let Some(since) = keys.save {
             self.save_queue.insert((since, id));
         }
+        self.recalling += usize::from(keys.recalls);
         match (keys.held, keys.tier) {
             (true, _) | (_, Tier::Cold) => false,
             (_, Tier::Parked) => self.with_digest.insert((keys.last_use, id)),
@@ -233,6 +239,7 @@ impl<B> Kernel<B> {
         if let Some(since) = keys.save {
             self.save_queue.remove(&(since, id));
         }
+        self.recalling -= usize::from(keys.recalls);
         self.with_digest.remove(&(keys.last_use, id));
         self.with_body.remove(&(keys.last_use, id));
     }
@@ -308,6 +315,7 @@ impl<B> Kernel<B> {
         if attempt.is_some_and(|attempt| attempt.deadline(&self.policy) <= now) {
             self.overdue(id);
         }
+        self.stop_recalling_if_due(id);
         self.refuse_if_waited_out(id);
         self.idle_if_due(id);
         self.retry_if_due(id);
@@ -357,5 +365,6 @@ fn keys(shard: &Shard) -> Keys {
         held: shard.is_held(),
         place: shard.waiting.map(|waiting| waiting.place),
         save: shard.saves.place(),
+        recalls: shard.attempt.as_ref().is_some_and(|attempt| attempt.recalls_until().is_some()),
     }
 }

@@ -5,7 +5,6 @@
 
 use crate::Pin;
 use crate::axes::{Health, Reason, Tier};
-use crate::changes::ChangeSet;
 use crate::event::{Effect, Failure, ShardId};
 use crate::kernel::Kernel;
 
@@ -92,9 +91,9 @@ impl<B> Kernel<B> {
         self.change(id, |shard| {
             (shard.idle_since, shard.retry_at, shard.heat) = (now, None, false);
             shard.saves.clear();
-            // That it was to be compared was the body's affair: the next one that is loaded is as well, and what the
-            // digest refutes is as old as what the body answered.
-            shard.pending = shard.pending.take().filter(|pending| *pending != ChangeSet::reconcile());
+            // The next body that is loaded is compared as well, and what the digest refutes is as old as what
+            // the body answered.
+            shard.uncompared = false;
         });
         self.doubt_stored(id);
         self.effects.push(Effect::Park(id));
@@ -110,6 +109,7 @@ impl<B> Kernel<B> {
         self.retain_body(id);
         let digest = self.change(id, |shard| {
             (shard.pending, shard.retry_at, shard.heat) = (None, None, false);
+            shard.uncompared = false;
             shard.saves.clear();
             std::mem::take(&mut shard.digest_bytes)
         });

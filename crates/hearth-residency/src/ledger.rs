@@ -38,6 +38,24 @@ impl Drop for Reservation {
     }
 }
 
+/// A body and its digest that take the place of others. Bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Exchange {
+    pub(crate) body_before: u64,
+    pub(crate) digest_before: u64,
+    pub(crate) body: u64,
+    pub(crate) digest: u64,
+    /// Of the body before, what the new one does not hold too.
+    pub(crate) rest: u64,
+}
+
+impl Exchange {
+    fn growth(&self) -> u64 {
+        let after = self.body.saturating_add(self.digest).saturating_add(self.rest);
+        after.saturating_sub(self.body_before + self.digest_before)
+    }
+}
+
 /// A replaced or demoted body that somebody may still hold.
 #[derive(Debug)]
 pub(crate) struct Retained {
@@ -137,6 +155,29 @@ impl Ledger {
         debug_assert!(before.is_none(), "a generation is given up once");
     }
 
+    /// How much more will be held once bodies were exchanged.
+    pub(crate) fn needed_for(&self, exchange: &Exchange) -> u64 {
+        let growth = exchange.growth();
+        let unaccounted = self.unaccounted.saturating_sub(growth);
+        let unnamed = self.own.saturating_add(self.reserved()).max(unaccounted);
+        self.named().saturating_add(growth).saturating_add(unnamed).saturating_sub(self.held())
+    }
+
+    /// A body takes the place of the one of that generation, of which the rest is held until [`Ledger::release`].
+    pub(crate) fn exchange(
+        &mut self,
+        shard: ShardId,
+        generation: Generation,
+        exchange: Exchange,
+        now: Moment,
+    ) {
+        self.unaccounted = self.unaccounted.saturating_sub(exchange.growth());
+        self.retain(shard, generation, exchange.rest, now);
+        self.bodies = self.bodies - (exchange.body_before - exchange.rest) + exchange.body;
+        self.digests = self.digests - exchange.digest_before + exchange.digest;
+        self.mark();
+    }
+
     /// A digest left memory.
     pub(crate) fn drop_digest(&mut self, bytes: u64) {
         self.digests -= bytes;
@@ -232,6 +273,27 @@ mod tests {
         assert_eq!(ledger.report_overdue(second(9)), []);
         assert!(ledger.release(SHARD, 1) && !ledger.release(SHARD, 1));
         assert_eq!(ledger.held(), 7);
+    }
+
+    #[test]
+    fn of_a_body_that_was_advanced_only_what_is_not_shared_is_held_twice() {
+        let mut ledger = Ledger::default();
+        let second = Duration::from_secs;
+        ledger.take_in(100, 7);
+        let exchange = Exchange { body_before: 100, digest_before: 7, body: 104, digest: 8, rest: 3 };
+        assert_eq!(ledger.needed_for(&exchange), 8);
+        // What was measured of the next body before it was handed over is named from now on.
+        let _attempt = ledger.reserve(2);
+        ledger.measure(112);
+        assert_eq!((ledger.held(), ledger.needed_for(&exchange)), (112, 5));
+        ledger.exchange(SHARD, 1, exchange, second(3));
+        assert_eq!((ledger.bodies(), ledger.digests(), ledger.retained()), (104, 8, 3));
+        assert_eq!((ledger.unaccounted(), ledger.held(), ledger.leaving(second(3))), (0, 117, 3));
+        let smaller = Exchange { body_before: 104, digest_before: 8, body: 50, digest: 1, rest: 54 };
+        assert_eq!(ledger.needed_for(&smaller), 0);
+        ledger.exchange(SHARD, 2, smaller, second(4));
+        assert!(ledger.release(SHARD, 1) && ledger.release(SHARD, 2));
+        assert_eq!((ledger.held(), ledger.high_water()), (53, 117));
     }
 
     #[test]

@@ -10,10 +10,12 @@
 //! - one attempt and one save are in flight per shard; what is known to have changed is in a published
 //!   body, in an attempt, queued, or in a failed health with a time to retry;
 //! - a body of a snapshot is not called fresh before it was compared with its source;
+//! - a body that took changes in follows the one that it was made from, or is not published at all;
 //! - what is unsaved is saved in time, and before it leaves, unless pressure or `forget` takes it or the
 //!   last save has just failed.
 
 mod admission;
+mod advances;
 mod attempts;
 mod axes;
 mod changes;
@@ -31,8 +33,8 @@ mod view;
 pub use axes::{HEALTH_MOVES, Health, Moves, Reason, TIER_MOVES, Tier};
 pub use changes::{ChangeClass, ChangeSet, PATHS, Places};
 pub use event::{
-    AttemptId, Command, Effect, Event, Failure, Generation, Job, Measured, Outcome, OverBudget, Pressure,
-    Refusal, ShardId, Step, Stored, Ticket, Transition,
+    Advance, AttemptId, Command, Effect, Event, Failure, Generation, Job, Measured, Outcome, OverBudget,
+    Pressure, Refusal, ShardId, Step, Stored, Ticket, Transition,
 };
 pub use kernel::Kernel;
 pub use policy::{BACK_OFF, Moment, Policy, RETAINED_LONG, Serving, back_off, serving};

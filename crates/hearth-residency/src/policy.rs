@@ -22,6 +22,12 @@ pub const RETAINED_LONG: Duration = Duration::from_secs(5);
 /// A body that was given up counts as on its way out for this long; then as held by queries.
 pub(crate) const LEAVING: Duration = Duration::from_secs(1);
 
+/// What is read from disk holds back what is only renewed for this long.
+pub(crate) const RECALL_LIMIT: Duration = Duration::from_secs(10);
+
+/// A body that grows by no more than this when it takes changes in is published whatever is held.
+pub(crate) const SMALL_STEP_BYTES: u64 = 1 << 20;
+
 /// Half-life of the query rate of a shard.
 pub(crate) const RATE_HALF_LIFE: Duration = Duration::from_secs(600);
 

@@ -62,9 +62,12 @@ impl Saves {
         self.unsaved_since.filter(|_| self.queued)
     }
 
-    /// The generation of what a load gives now, from disk or from whoever is saving it.
-    pub(crate) fn newest(&self) -> Option<Generation> {
-        self.running.map(|running| running.newest).max(self.stored.map(|stored| stored.generation))
+    /// The generation of what a load gives now, from disk or from whoever is saving it; `None` if that is
+    /// nothing, or older than what was shown.
+    pub(crate) fn newest(&self, shown: Generation) -> Option<Generation> {
+        let newest =
+            self.running.map(|running| running.newest).max(self.stored.map(|stored| stored.generation));
+        newest.filter(|newest| *newest >= shown)
     }
 
     /// The body that was known under one generation was published under another.
@@ -224,6 +227,7 @@ impl<B> Kernel<B> {
             self.begin_save(id);
         }
         self.doubt_stored(id);
+        self.end_vain_wait(id);
         self.save_if_due(id);
     }
 }

@@ -3,9 +3,10 @@
 //!
 //! Fields are changed by [`crate::Kernel`] alone, which keeps its ordered sets in step with them.
 
+use crate::axes::Reason;
 use crate::changes::ChangeSet;
 use crate::ledger::Reservation;
-use crate::policy::{Moment, Policy, RATE_HALF_LIFE};
+use crate::policy::{Moment, Policy, RATE_HALF_LIFE, RECALL_LIMIT};
 use crate::saves::Saves;
 use crate::{AttemptId, ChangeClass, Failure, Generation, Health, Job, Pin, Stored, Tier, View};
 
@@ -75,6 +76,8 @@ pub(crate) enum Aim {
 pub(crate) struct Attempt {
     pub(crate) id: AttemptId,
     pub(crate) aim: Aim,
+    /// True as long as it may be a short one, which reads what is on disk.
+    pub(crate) recalls: bool,
     /// What the snapshot held that it began with, unless it renews a body.
     pub(crate) snapshot: Option<Generation>,
     pub(crate) reservation: Reservation,
@@ -89,6 +92,12 @@ impl Attempt {
     /// When it has taken too long.
     pub(crate) fn deadline(&self, policy: &Policy) -> Moment {
         self.began.saturating_add(policy.deadline)
+    }
+
+    /// Until when it counts as a short one that reads what is on disk; `None` if it does not.
+    pub(crate) fn recalls_until(&self) -> Option<Moment> {
+        let recalls = self.recalls && self.standing == Standing::Running;
+        recalls.then(|| self.began.saturating_add(RECALL_LIMIT))
     }
 }
 
@@ -118,6 +127,8 @@ pub(crate) struct Shard {
     pub(crate) attempt: Option<Attempt>,
     pub(crate) waiting: Option<Waiting>,
     pub(crate) pending: Option<ChangeSet>,
+    /// Its body is a snapshot's and was not yet compared with the source.
+    pub(crate) uncompared: bool,
     pub(crate) failures: u32,
     pub(crate) last_failure: Option<Failure>,
     pub(crate) retry_at: Option<Moment>,
@@ -138,6 +149,7 @@ pub(crate) struct Shard {
     pub(crate) promotions_total: u64,
     pub(crate) loads_total: u64,
     pub(crate) rebuilds_total: u64,
+    pub(crate) advances_total: u64,
     pub(crate) saves: Saves,
     /// When the kernel looks at it again.
     pub(crate) timer: Option<Moment>,
@@ -158,6 +170,7 @@ impl Shard {
             attempt: None,
             waiting: None,
             pending: None,
+            uncompared: false,
             failures: 0,
             last_failure: None,
             retry_at: None,
@@ -172,6 +185,7 @@ impl Shard {
             promotions_total: 0,
             loads_total: 0,
             rebuilds_total: 0,
+            advances_total: 0,
             saves: Saves { stored, ..Saves::default() },
             timer: None,
         }
@@ -196,11 +210,16 @@ impl Shard {
             (Aim::Body, Some(stored)) => return stored.working_bytes,
             (Aim::Body, None) => {}
         }
-        let apply = self.pending.as_ref().is_some_and(|changes| changes.class == ChangeClass::Apply);
-        if self.tier.has_body() && apply {
+        if self.is_applied(self.pending.as_ref()) {
             return self.apply_bytes.unwrap_or(self.body_bytes / 16 + (1 << 20));
         }
         self.load_bytes.max(self.suspected_bytes)
+    }
+
+    /// True if changes are taken in by the present body alone, without a look at the whole source.
+    pub(crate) fn is_applied(&self, changes: Option<&ChangeSet>) -> bool {
+        let apply = changes.is_some_and(|changes| changes.class == ChangeClass::Apply);
+        self.tier.has_body() && !self.uncompared && apply
     }
 
     /// What the next attempt is to do.
@@ -208,8 +227,21 @@ impl Shard {
         match (aim, &self.pending) {
             (Aim::Digest, _) => Job::Digest,
             (Aim::Body, _) if !self.tier.has_body() => Job::Load,
-            (Aim::Body, Some(changes)) => Job::Refresh(changes.clone()),
-            (Aim::Body, None) => Job::Refresh(ChangeSet::reconcile()),
+            (Aim::Body, Some(changes)) if !self.uncompared => Job::Refresh(changes.clone()),
+            (Aim::Body, pending) => {
+                let mut changes = ChangeSet::reconcile(0);
+                pending.iter().cloned().for_each(|pending| changes.merge(pending));
+                Job::Refresh(changes)
+            }
+        }
+    }
+
+    /// Ends a row of failures; why a shard with a good body is fresh then.
+    pub(crate) fn forgive(&mut self) -> Reason {
+        (self.hurried_at, self.last_failure, self.retry_at) = (0, None, None);
+        match std::mem::take(&mut self.failures) {
+            0 => Reason::Publish,
+            _ => Reason::Recovered,
         }
     }
 
@@ -247,10 +279,11 @@ impl Shard {
         };
         let in_lane = self.attempt.as_ref().filter(|attempt| attempt.standing != Standing::Overdue);
         let deadline = in_lane.map(|attempt| attempt.deadline(policy));
+        let recall = in_lane.and_then(Attempt::recalls_until);
         let short = self.waiting.and_then(|waiting| waiting.short_since);
         let refusal = short.map(|since| since.saturating_add(policy.admission_wait));
         let retry = self.retry_at.filter(|_| self.health == Health::Failed && !self.waits_for_body());
-        [pin, deadline, refusal, retry, self.idle_until(policy), self.saves.due(policy)]
+        [pin, deadline, recall, refusal, retry, self.idle_until(policy), self.saves.due(policy)]
             .into_iter()
             .flatten()
             .min()
@@ -283,6 +316,7 @@ impl Shard {
             retained_bytes,
             high_water_bytes: self.high_water,
             behind: self.tier == Tier::Parked && self.pending.is_some(),
+            uncompared: self.uncompared,
             failures: self.failures,
             last_failure: self.last_failure.clone(),
             retry_at: self.retry_at,
@@ -291,6 +325,7 @@ impl Shard {
             promotions_total: self.promotions_total,
             loads_total: self.loads_total,
             rebuilds_total: self.rebuilds_total,
+            advances_total: self.advances_total,
             stored: self.saves.stored,
             unsaved: self.saves.is_unsaved(),
             saving: self.saves.running.is_some(),

@@ -41,6 +41,8 @@ pub struct View {
     pub high_water_bytes: u64,
     /// True if a parked shard's source is known to have changed since.
     pub behind: bool,
+    /// True if the body is a snapshot's, advanced or not, and was not yet compared with the source.
+    pub uncompared: bool,
     /// Failures in a row.
     pub failures: u32,
     /// The last one.
@@ -57,6 +59,8 @@ pub struct View {
     pub loads_total: u64,
     /// Bodies that replaced one in memory.
     pub rebuilds_total: u64,
+    /// Bodies that followed one in memory by taking changes in.
+    pub advances_total: u64,
     /// Its snapshot, as far as it is known and was not found unusable.
     pub stored: Option<Stored>,
     /// True if the body in memory is newer than the snapshot.

@@ -5,7 +5,9 @@
 mod desk;
 
 use desk::{A, B, C, Desk, MIB, cancels, moves, policy, starts};
-use hearth_residency::{ChangeSet, Command, Event, Failure, Health, Outcome, Policy, Reason, ShardId, Tier};
+use hearth_residency::{
+    ChangeSet, Command, Event, Failure, Health, Outcome, Policy, Pressure, Reason, ShardId, Tier,
+};
 use std::time::Duration;
 
 fn operator(command: Command) -> Event<&'static str> {
@@ -194,4 +196,24 @@ fn an_operators_refresh_is_heard_while_a_stopped_attempt_has_not_ended() {
     assert_eq!(desk.view(A).health, Health::Failed);
     desk.send(operator(Command::Refresh(A)));
     assert_eq!(desk.view(A).health, Health::Rebuilding);
+}
+
+#[test]
+fn who_waits_for_a_digest_that_is_not_saved_after_all_waits_no_more() {
+    let mut desk = Desk::new(Policy { save_interval: Some(Duration::from_secs(300)), ..policy() });
+    desk.load(A, 100);
+    desk.send(operator(Command::Hibernate(A)));
+    desk.release(A);
+    desk.load(B, 950);
+    desk.send(Event::Claimed(B));
+    desk.send(Event::Pressure(Pressure::Some));
+    desk.send(Event::Hinted(vec![A]));
+    desk.wait(10);
+    assert!(desk.view(A).digesting, "in place of a load, and it is being saved");
+    desk.send(Event::SaveEnded {
+        shard: A,
+        generation: 1,
+        result: Err("no space left on device".to_owned()),
+    });
+    assert_eq!((desk.view(A).digesting, desk.kernel.totals().queued), (false, 0));
 }

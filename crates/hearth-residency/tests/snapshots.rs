@@ -134,6 +134,22 @@ fn a_load_that_outgrows_its_snapshot_goes_on_as_a_scan() {
 }
 
 #[test]
+fn what_is_on_disk_serves_before_anything_is_compared() {
+    let mut desk = Desk::new(saving());
+    let [a, b] = [A, B].map(|shard| starts(&desk.add_stored(shard))[0]);
+    assert_eq!(jobs(&desk.open(a, 30)), []);
+    assert_eq!(desk.view(A).health, Health::Rebuilding);
+    let begun = jobs(&desk.open(b, 30));
+    assert!(matches!(begun[..], [(A, Job::Refresh(_), 100), (B, Job::Refresh(_), 100)]), "{begun:?}");
+    // One that turns out to scan holds up nobody.
+    let mut desk = Desk::new(saving());
+    let [a, (shard, attempt)] = [A, B].map(|shard| starts(&desk.add_stored(shard))[0]);
+    desk.open(a, 30);
+    let begun = jobs(&desk.send(Event::Grew { shard, attempt, needed_bytes: 90 * MIB }));
+    assert!(matches!(begun[..], [(A, Job::Refresh(_), 100)]), "{begun:?}");
+}
+
+#[test]
 fn what_is_on_its_way_to_disk_comes_back_before_it_is_there() {
     let mut desk = Desk::new(saving());
     desk.load(A, 100);

@@ -9,7 +9,7 @@ use crate::forecast::working_bytes;
 use crate::maker::{Failure, Maker, Product, describe_panic};
 use crate::pools;
 use crate::run::{self, ScanRun};
-use crate::snapshots::{self, NotLoaded, Snapshots, loaded};
+use crate::snapshots::{self, NotLoaded, Save, Snapshots, loaded};
 use hearth_core::{HeapSize, UnixNanos};
 use hearth_residency::{AttemptId, Job, Measured, Outcome, ShardId};
 use hearth_snapshot::LoadError;
@@ -113,7 +113,8 @@ impl Loader {
         let stored = snapshots.filter(|_| now.view.stored.is_some());
         // It may hold the body that is about to be replaced.
         drop(now);
-        let saving = || snapshots.and_then(|snapshots| snapshots.saving(shard.0));
+        let newest = |save: &Save| not_older(shown, save.published.made_ns).is_ok();
+        let saving = || snapshots.and_then(|snapshots| snapshots.saving(shard.0)).filter(newest);
         let made = catch_unwind(AssertUnwindSafe(|| match job {
             Job::Refresh(_) => self.scan(&source, run, partial),
             Job::Digest => match (saving(), stored) {

@@ -155,13 +155,16 @@ impl Service {
     /// Makes every registered source known to the kernel, with what is there of it on disk.
     pub(crate) fn load_everything(&self) {
         let sources = self.registry.lock().sources().to_vec();
-        for info in &sources {
+        let look = |info: &SourceInfo| {
             let mut shard = Shard::new(info.clone());
             let stored = self.look_for_snapshot(&mut shard);
             self.catalogue.insert(shard);
-            self.load(info, stored);
-        }
+            stored
+        };
+        let stored: Vec<Option<Stored>> = sources.iter().map(look).collect();
+        // What a crash left is looked at before it is removed, and removed before anything new is written.
         self.tidy_up_snapshots(&sources);
+        sources.iter().zip(stored).for_each(|(info, stored)| self.load(info, stored));
     }
 
     fn load(&self, info: &SourceInfo, stored: Option<Stored>) {

@@ -5,9 +5,13 @@
 //! stored lengths how much memory a file may ask for.
 
 use crate::layout::{EXPANSION, TAG_BYTES};
+use crate::workbench::Workbench;
 
 const LENGTH_BYTES: usize = 4;
-const ZSTD_LEVEL: i32 = 1;
+/// Level of zstd: half again the time of the first level to write, none to read.
+pub(crate) const ZSTD_LEVEL: i32 = 3;
+/// A body that saves less than this part of the content is not worth expanding.
+const LEAST_SAVED: usize = 32;
 
 /// How the content of a section is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,14 +55,15 @@ impl Codec {
     }
 
     /// The record of a chunk, with room for its tag.
-    pub(crate) fn pack(self, content: &[u8]) -> Vec<u8> {
+    pub(crate) fn pack(self, content: &[u8], bench: &mut Workbench) -> Vec<u8> {
         let mut record = Vec::with_capacity(LENGTH_BYTES + self.bound(content.len()) + TAG_BYTES);
         if self == Codec::None {
             record.extend_from_slice(content);
             return record;
         }
         record.resize(LENGTH_BYTES + self.bound(content.len()), 0);
-        let body = self.compress(content, &mut record[LENGTH_BYTES..]).filter(|&len| len < content.len());
+        let body = self.compress(content, &mut record[LENGTH_BYTES..], bench);
+        let body = body.filter(|&len| len < content.len() - content.len() / LEAST_SAVED);
         let body = body.unwrap_or_else(|| {
             record[LENGTH_BYTES..][..content.len()].copy_from_slice(content);
             content.len()
@@ -78,32 +83,37 @@ impl Codec {
     }
 
     /// Length of the body, or `None` where the content does not get shorter.
-    fn compress(self, content: &[u8], body: &mut [u8]) -> Option<usize> {
+    fn compress(self, content: &[u8], body: &mut [u8], bench: &mut Workbench) -> Option<usize> {
         match self {
             Codec::None => None,
             Codec::Lz4 => lz4_flex::block::compress_into(content, body).ok(),
-            Codec::Zstd => zstd::bulk::compress_to_buffer(content, body, ZSTD_LEVEL).ok(),
+            Codec::Zstd => bench.compressor().ok()?.compress_to_buffer(content, body).ok(),
         }
     }
 
     /// Expands a record into the whole of `content`.
-    pub(crate) fn unpack(self, record: &[u8], content: &mut [u8]) -> Result<(), NotExpanded> {
+    pub(crate) fn unpack(
+        self,
+        record: &[u8],
+        content: &mut [u8],
+        bench: &mut Workbench,
+    ) -> Result<(), NotExpanded> {
         let body = if self == Codec::None { record } else { body(record).ok_or(NotExpanded)? };
         if body.len() == content.len() {
             content.copy_from_slice(body);
             return Ok(());
         }
-        match self.expand(body, content) {
+        match self.expand(body, content, bench) {
             Some(len) if len == content.len() => Ok(()),
             _ => Err(NotExpanded),
         }
     }
 
-    fn expand(self, body: &[u8], content: &mut [u8]) -> Option<usize> {
+    fn expand(self, body: &[u8], content: &mut [u8], bench: &mut Workbench) -> Option<usize> {
         match self {
             Codec::None => None,
             Codec::Lz4 => lz4_flex::block::decompress_into(body, content).ok(),
-            Codec::Zstd => zstd::bulk::decompress_to_buffer(body, content).ok(),
+            Codec::Zstd => bench.decompressor().ok()?.decompress_to_buffer(body, content).ok(),
         }
     }
 }
@@ -125,12 +135,13 @@ mod tests {
 
     #[test]
     fn every_record_fits_and_expands_to_its_content() {
+        let mut bench = Workbench::default();
         for codec in [Codec::None, Codec::Lz4, Codec::Zstd] {
             for content in [vec![7], vec![0; 5000], noise(5000), b"abcabcab".repeat(999), noise(3)] {
-                let record = codec.pack(&content);
+                let record = codec.pack(&content, &mut bench);
                 assert!(codec.fits(content.len(), record.len() + TAG_BYTES), "{codec:?} {}", content.len());
                 let mut back = vec![1; content.len()];
-                codec.unpack(&record, &mut back).expect("a record expands");
+                codec.unpack(&record, &mut back, &mut bench).expect("a record expands");
                 assert_eq!(back, content);
             }
         }
@@ -138,10 +149,12 @@ mod tests {
 
     #[test]
     fn a_record_of_another_length_does_not_expand() {
+        let mut bench = Workbench::default();
         for codec in [Codec::None, Codec::Lz4, Codec::Zstd] {
-            let record = codec.pack(&b"abcabcab".repeat(999));
+            let record = codec.pack(&b"abcabcab".repeat(999), &mut bench);
             for len in [0, 1, 7991, 7993, 20_000] {
-                assert_eq!(codec.unpack(&record, &mut vec![0; len]), Err(NotExpanded), "{codec:?} {len}");
+                let expanded = codec.unpack(&record, &mut vec![0; len], &mut bench);
+                assert_eq!(expanded, Err(NotExpanded), "{codec:?} {len}");
             }
         }
     }
@@ -149,7 +162,7 @@ mod tests {
     #[test]
     fn nothing_expands_more_than_the_limit() {
         for codec in [Codec::Lz4, Codec::Zstd] {
-            let record = codec.pack(&[0; 1 << 20]);
+            let record = codec.pack(&[0; 1 << 20], &mut Workbench::default());
             assert_eq!(record.len(), (1 << 20) / EXPANSION);
             assert!(!codec.fits(1 << 20, record.len() + TAG_BYTES - 1));
         }

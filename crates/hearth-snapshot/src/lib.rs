@@ -25,6 +25,7 @@ mod slot;
 mod storage;
 mod table;
 mod temporary;
+mod workbench;
 mod writer;
 
 pub use codec::Codec;
@@ -39,5 +40,5 @@ pub use rotate::{Rotation, add_key, keep_only_key, rotate_key_file};
 pub use storage::lying::{Fault, LyingDisk, Manners};
 pub use storage::real::RealStorage;
 pub use storage::{Listed, Onto, Open, Ownership, Storage, StorageFile};
-pub use temporary::{Swept, sweep};
+pub use temporary::{Swept, sweep, sweep_of};
 pub use writer::{Saved, Writer};

@@ -14,6 +14,7 @@ use crate::slot;
 use crate::storage::{Open, Storage, StorageFile, read_exact_at};
 use crate::table::{Entry, Table};
 use crate::temporary::left_over;
+use crate::workbench::{Workbench, Workbenches};
 use rayon::prelude::*;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ pub struct Reader {
     header_hash: [u8; 32],
     table: Table,
     chunks_at: u64,
+    benches: Workbenches,
 }
 
 /// A section, as the table of the snapshot has it.
@@ -60,7 +62,8 @@ impl Reader {
         let table = open_table(&envelope, &sealer, footer, &header_hash)?;
         let chunks_at = envelope.chunks_at();
         let Envelope { file, len, .. } = envelope;
-        Ok(Self { file, file_len: len, sealer, header, header_hash, table, chunks_at })
+        let benches = Workbenches::default();
+        Ok(Self { file, file_len: len, sealer, header, header_hash, table, chunks_at, benches })
     }
 
     /// What the snapshot says about itself.
@@ -91,10 +94,10 @@ impl Reader {
         mut decoder: impl FnMut(u64, &[u8]) -> Result<(), String>,
     ) -> Result<(), LoadError> {
         let entry = self.entry(id)?;
-        let (mut stored, mut content) = (Vec::new(), Vec::new());
+        let mut content = Vec::new();
         for index in 0..entry.chunks() {
             content.resize(entry.chunk_len(index), 0);
-            self.read_chunk(entry, index, &mut stored, &mut content)?;
+            self.read_chunk(entry, index, &mut content)?;
             decoder(index * CHUNK_BYTES as u64, &content)
                 .map_err(|detail| LoadError::Deserialize { section: id, detail })?;
         }
@@ -109,12 +112,8 @@ impl Reader {
             return Err(LoadError::Deserialize { section: id, detail });
         }
         pool.install(|| {
-            target
-                .par_chunks_mut(CHUNK_BYTES)
-                .enumerate()
-                .try_for_each_init(Vec::new, |stored, (index, content)| {
-                    self.read_chunk(entry, index as u64, stored, content)
-                })
+            let chunks = target.par_chunks_mut(CHUNK_BYTES).enumerate();
+            chunks.try_for_each(|(index, content)| self.read_chunk(entry, index as u64, content))
         })
     }
 
@@ -138,24 +137,29 @@ impl Reader {
         Section { id: entry.id, codec: entry.codec, len: entry.len, stored_len }
     }
 
-    fn read_chunk(
+    fn read_chunk(&self, entry: &Entry, index: u64, content: &mut [u8]) -> Result<(), LoadError> {
+        self.benches.work(|bench| self.read_chunk_at(bench, entry, index, content))
+    }
+
+    fn read_chunk_at(
         &self,
+        bench: &mut Workbench,
         entry: &Entry,
         index: u64,
-        stored: &mut Vec<u8>,
         content: &mut [u8],
     ) -> Result<(), LoadError> {
         let chunk = entry.first_chunk + index as usize;
         let place = self.table.place(chunk);
+        let mut stored = std::mem::take(&mut bench.stored);
         stored.resize(place.stored_len, 0);
-        self.file.read_exact(self.chunks_at + place.at, stored)?;
+        self.file.read_exact(self.chunks_at + place.at, &mut stored)?;
         let part = Part::Chunk { number: chunk as u64, last_of_section: index + 1 == entry.chunks() };
         let path = &self.file.path;
-        let record = self.sealer.open(part, &self.header_hash, stored);
+        let record = self.sealer.open(part, &self.header_hash, &mut stored);
         let record = record.map_err(|_| LoadError::decrypt(path, format!("chunk {chunk}")))?;
-        entry
-            .codec
-            .unpack(record, content)
+        let expanded = entry.codec.unpack(record, content, bench);
+        bench.stored = stored;
+        expanded
             .map_err(|_| LoadError::DecompressFailed { path: path.clone(), part: format!("chunk {chunk}") })
     }
 }

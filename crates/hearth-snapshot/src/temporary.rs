@@ -129,6 +129,23 @@ pub fn sweep(storage: &dyn Storage, folder: &Path, now_ns: UnixNanos, age: Durat
     Ok(swept)
 }
 
+/// Removes the temporary files that were to become `target`, at the start, when nothing of ours can be writing it.
+pub fn sweep_of(storage: &dyn Storage, target: &Path) -> io::Result<Swept> {
+    let (folder, mut swept) = (folder_of(target), Swept::default());
+    let files = match storage.list(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(swept),
+        files => files?,
+    };
+    for file in files {
+        if target_name(&file.name) == target.file_name().map(OsStr::as_bytes) {
+            storage.remove(&folder.join(&file.name))?;
+            swept.files += 1;
+            swept.bytes += file.len;
+        }
+    }
+    Ok(swept)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

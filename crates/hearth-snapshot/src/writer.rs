@@ -14,6 +14,7 @@ use crate::slot;
 use crate::storage::{Onto, Storage};
 use crate::table::Table;
 use crate::temporary::TemporaryFile;
+use crate::workbench::Workbenches;
 use rayon::prelude::*;
 use std::path::Path;
 
@@ -32,6 +33,7 @@ pub struct Writer<'a> {
     pending: Vec<u8>,
     batch_bytes: usize,
     content_bytes: u64,
+    benches: Workbenches,
 }
 
 /// What was saved.
@@ -80,6 +82,7 @@ impl<'a> Writer<'a> {
             pending: Vec::new(),
             batch_bytes: CHUNK_BYTES * (2 * pool.current_num_threads()).min(BATCH_CHUNKS),
             content_bytes: 0,
+            benches: Workbenches::default(),
         })
     }
 
@@ -163,9 +166,10 @@ impl<'a> Writer<'a> {
         let first = self.table.chunk_count() as u64;
         let count = batch.len().div_ceil(CHUNK_BYTES);
         let (sealer, hash) = (&self.sealer, &self.header_hash);
+        let benches = &self.benches;
         let seal = |(index, content)| {
             let last_of_section = last && index + 1 == count;
-            let mut record = codec.pack(content);
+            let mut record = benches.work(|bench| codec.pack(content, bench));
             let part = Part::Chunk { number: first + index as u64, last_of_section };
             sealer.seal(part, hash, &mut record);
             record

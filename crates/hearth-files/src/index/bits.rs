@@ -8,6 +8,7 @@
 //! and eight zero bytes follow the last one, so that any number is read with one unaligned 64-bit load.
 //! A number of 58 to 63 bits could straddle nine bytes; such widths are rounded up to 64.
 
+use super::stored::memory::zeros;
 use hearth_core::HeapSize;
 use std::hint::select_unpredictable;
 use std::ops::Range;
@@ -65,9 +66,10 @@ impl<'a> BitWriter<'a> {
         }
     }
 
-    /// Writes what is pending.
-    pub(crate) fn finish(mut self) {
-        self.store();
+    /// Writes what is pending, and no byte more.
+    pub(crate) fn finish(self) {
+        let pending = &self.pending.to_le_bytes()[..self.filled.div_ceil(8) as usize];
+        self.out[self.at..self.at + pending.len()].copy_from_slice(pending);
     }
 
     #[inline]
@@ -109,6 +111,19 @@ impl PackedInts {
     pub(crate) fn from_slice_u32(values: &[u32]) -> Self {
         let max = values.iter().copied().max().unwrap_or(0);
         Self::build(width_for(u64::from(max)), values.iter().map(|&value| u64::from(value)))
+    }
+
+    /// Numbers of `width` bits, loadable as they are, written to their bytes by `write`, which also gets
+    /// the zeros that follow them.
+    pub(crate) fn written<E>(
+        width: u8,
+        len: usize,
+        write: impl FnOnce(&mut [u8]) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let width = loadable(width);
+        let mut bytes = zeros(packed_bytes(width, len)).into_boxed_slice();
+        write(&mut bytes)?;
+        Ok(PackedInts { bytes, mask: low_mask(width), len, width })
     }
 
     /// Bits of a number.
@@ -211,7 +226,7 @@ impl PackedBuilder {
     /// `len` zeros of `width` bits (58 to 63 become 64).
     pub(crate) fn new(width: u8, len: usize) -> Self {
         let width = loadable(width);
-        let bytes = vec![0; packed_bytes(width, len)].into_boxed_slice();
+        let bytes = zeros(packed_bytes(width, len)).into_boxed_slice();
         PackedBuilder { ints: PackedInts { bytes, mask: low_mask(width), len, width } }
     }
 
@@ -314,6 +329,18 @@ impl Bits {
             left &= left - 1;
             Some(position)
         })
+    }
+
+    /// Hands out the positions of the zeros.
+    #[inline]
+    pub(crate) fn for_each_zero(&self, mut each: impl FnMut(usize)) {
+        for (word, start) in self.words.iter().zip((0..self.len).step_by(64)) {
+            let mut left = !word & low_mask((self.len - start).min(64) as u8);
+            while left != 0 {
+                each(start + left.trailing_zeros() as usize);
+                left &= left - 1;
+            }
+        }
     }
 
     /// How many bits.
@@ -496,7 +523,7 @@ impl BitsBuilder {
     /// `len` zeros; `len` must be below 2³².
     pub(crate) fn new(len: usize) -> Self {
         assert!(u32::try_from(len).is_ok(), "{len} bits are too many for a bitmap");
-        let words = vec![0; Bits::stored_words(len)].into_boxed_slice();
+        let words = zeros(Bits::stored_words(len)).into_boxed_slice();
         BitsBuilder { words, len }
     }
 
@@ -681,6 +708,10 @@ mod tests {
             }
             prop_assert_eq!(bits.rank1(model.len()), ones);
             prop_assert_eq!(bits.ones, ones);
+            let zeros = model.iter().enumerate().filter(|(_, set)| !**set).map(|(at, _)| at);
+            let mut found = Vec::new();
+            bits.for_each_zero(|position| found.push(position));
+            prop_assert!(found.into_iter().eq(zeros));
             let mut next = None;
             for at in (0..model.len()).rev() {
                 next = if model[at] { Some(at) } else { next };

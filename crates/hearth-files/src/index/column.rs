@@ -16,6 +16,8 @@
 mod encode;
 mod stored;
 
+pub(crate) use self::stored::LEAST_BLOCK_BYTES;
+
 use self::encode::Encoder;
 use super::bits::{load_u64, low_mask};
 use hearth_core::{HeapSize, NO_TIME};

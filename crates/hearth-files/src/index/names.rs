@@ -10,6 +10,7 @@
 mod build;
 mod case;
 mod ext;
+mod front;
 mod order;
 mod scan;
 mod sort;
@@ -21,7 +22,6 @@ mod text;
 pub(crate) use build::{LEFT_OUT, SortedNames};
 pub use ext::extension;
 pub(crate) use scan::Needle;
-pub(crate) use stored::NameWidths;
 pub(crate) use text::BLOCK;
 
 use crate::fold::fold_into;

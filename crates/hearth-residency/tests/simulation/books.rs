@@ -5,8 +5,9 @@
 //! with the rules that speak of the step as a whole (`rules.rs`). Whatever contradicts the books is an
 //! error that begins with the name of a rule.
 
+use crate::advancing::Advanced;
 use crate::script::Mix;
-use crate::twin::{Body, Flight, Kept, LEAVING, Saving, Sizes, Twin, Urgency};
+use crate::twin::{Body, Flight, Kept, LEAVING, RECALL, Saving, Sizes, Twin, Urgency};
 use hearth_residency::{
     AttemptId, ChangeClass, ChangeSet, Command, Effect, Event, Generation, Health, Kernel, Measured, Moment,
     Outcome, Pin, Policy, Pressure, Reason, Refusal, ShardId, Stored, Ticket, Tier, Transition,
@@ -72,6 +73,7 @@ pub(crate) enum Kind {
     Claimed,
     Consulted,
     Changed,
+    Advanced,
     Operator,
     Hibernate,
     HibernateAll,
@@ -97,6 +99,16 @@ pub(crate) struct Step {
     pub(crate) reply: Option<(Ticket, Result<(), Refusal>)>,
     pub(crate) arrived: Option<Arrived>,
     pub(crate) rejected: bool,
+    /// A body that took changes in, follows the published one, and is not placed yet.
+    pub(crate) advance: Option<Advanced>,
+    /// A body came that does not follow the published one, and nothing else could happen.
+    pub(crate) idle: bool,
+    /// The shard that waited for nothing but what its body holds by now.
+    pub(crate) caught_up: Option<ShardId>,
+    /// The shard for which an attempt made the body that was published.
+    pub(crate) made: Option<ShardId>,
+    /// More than the budget may be held, for the sake of a small step.
+    pub(crate) small: bool,
     /// A running attempt said that it failed.
     pub(crate) failed: bool,
     /// The shard whose save ended while its body is a newer one.
@@ -213,6 +225,9 @@ impl Books {
         let waits = |twin: &Twin| twin.wants_body() && !self.is_making(twin.id);
         let due =
             |twin: &Twin| twin.wake.min(twin.rest) <= now || waits(twin) || twin.digest_wanted.is_some();
+        if matches!(event, Event::Advanced { .. }) {
+            return true;
+        }
         if matches!(event, Event::Released { .. }) && self.kept.iter().any(|kept| kept.is_due(now)) {
             return true;
         }
@@ -231,6 +246,11 @@ impl Books {
             reply: None,
             arrived: None,
             rejected: false,
+            advance: None,
+            idle: false,
+            caught_up: None,
+            made: None,
+            small: false,
             failed: false,
             save_ended: None,
             digest_ended: None,
@@ -249,6 +269,8 @@ impl Books {
         };
         self.dirty.extend(step.due.iter().map(|due| due.slot));
         self.end_pins(&step.due);
+        let now = self.now;
+        self.flights.iter_mut().for_each(|flight| flight.recalls &= flight.began + RECALL > now);
         self.take(event, &mut step);
         step
     }
@@ -324,6 +346,9 @@ impl Books {
             Event::Changed { shard, changes } => {
                 step.kind = Kind::Changed;
                 self.change(*shard, changes.clone());
+            }
+            Event::Advanced { shard, from, body, advance } => {
+                self.advance(*shard, *from, *body, *advance, step);
             }
             Event::Grew { shard, attempt, needed_bytes } => self.grow(*shard, *attempt, *needed_bytes, step),
             Event::Ended { shard, attempt, outcome } => self.end(*shard, *attempt, outcome, step),
@@ -403,7 +428,8 @@ impl Books {
         }
         match outcome {
             Outcome::Built { body, measured, behind } => {
-                let applied = flight.covers.as_ref().is_some_and(|covers| covers.class == ChangeClass::Apply);
+                let applies = flight.covers.as_ref().is_some_and(|covers| covers.class == ChangeClass::Apply);
+                let applied = applies && !twin.behind;
                 let in_all = measured.body_bytes + measured.digest_bytes;
                 let took = measured.peak_bytes.max(in_all);
                 if *behind {
@@ -532,6 +558,7 @@ impl Books {
     ) -> Result<(), String> {
         let manners = self.manners(&step, effects);
         self.settle_growth(&mut step, effects);
+        self.settle_advance(&mut step, effects)?;
         for (at, effect) in effects.iter().enumerate() {
             self.apply(kernel, &mut step, effect, &effects[at + 1..])?;
         }
@@ -548,7 +575,7 @@ impl Books {
         let (shard, digest) = (flight.shard, flight.digest);
         if !effects.iter().any(|effect| if digest { stops(effect, attempt) } else { fails(effect, shard) }) {
             self.sums.reserved += needed - flight.reserved;
-            flight.reserved = needed;
+            (flight.reserved, flight.recalls) = (needed, false);
         }
     }
 
@@ -603,6 +630,7 @@ fn target(event: &Event<Body>) -> Option<ShardId> {
         | Event::Claimed(shard)
         | Event::Consulted(shard)
         | Event::SaveEnded { shard, .. }
+        | Event::Advanced { shard, .. }
         | Event::Settled(shard)
         | Event::Changed { shard, .. }
         | Event::Grew { shard, .. }

@@ -6,8 +6,8 @@
 use crate::books::{Arrived, Books, Kind, Step, slot};
 use crate::twin::{Body, Flight, Kept, Sizes, Urgency};
 use hearth_residency::{
-    AttemptId, ChangeClass, ChangeSet, Effect, Failure, Generation, Health, Job, Kernel, Moment, Reason,
-    ShardId, Tier, Transition, View, back_off,
+    AttemptId, ChangeClass, Effect, Failure, Generation, Health, Job, Kernel, Moment, Reason, ShardId, Tier,
+    Transition, View, back_off,
 };
 use std::time::Duration;
 
@@ -80,17 +80,16 @@ impl Books {
         let asked = asked.take();
         let wanted = twin.wants_body() != digest && (asked.is_some() || !digest);
         rule!(wanted, "attempts are wanted", "{id:?} of {shard:?}, which is {:?}", twin.health);
-        let reconcile = ChangeSet { class: ChangeClass::Reconcile, ..ChangeSet::rebuild(0) };
-        let expected = match (&twin.open, twin.body) {
+        let expected = match twin.body {
             _ if digest => Job::Digest,
-            (_, None) => Job::Load,
-            (Some(open), _) => Job::Refresh(open.clone()),
-            (None, _) => Job::Refresh(reconcile),
+            None => Job::Load,
+            Some(_) => Job::Refresh(twin.to_catch_up()),
         };
         rule!(*job == expected, "changes are coalesced", "{id:?} does {job:?}, expected {expected:?}");
         let applies = matches!(job, Job::Refresh(changes) if changes.class == ChangeClass::Apply);
         let needed = if applies { 0 } else { twin.working_bytes(digest) };
-        let exact = twin.body.is_some() || (twin.stored.is_none() && !digest) || reserved == needed;
+        let renews = twin.body.is_some();
+        let exact = renews || (twin.stored.is_none() && !digest) || reserved == needed;
         rule!(
             reserved >= needed && exact,
             "what was learned is reserved",
@@ -106,6 +105,9 @@ impl Books {
         if digest && urgency > Urgency::Claimed {
             step.tales.push("a digest in place of a load");
         }
+        if renews {
+            self.waits_for_no_recall(step)?;
+        }
         let actual = Sizes::actual(id, reserved);
         let (began, running) = (self.now, true);
         self.flights.push(Flight {
@@ -118,6 +120,7 @@ impl Books {
             hung,
             covers,
             urgency,
+            recalls: snapshot.is_some(),
             digest,
             snapshot,
         });
@@ -162,6 +165,11 @@ impl Books {
         body: Body,
         generation: Generation,
     ) -> Result<(), String> {
+        if let Some(advanced) =
+            step.advance.take_if(|advanced| (advanced.shard, advanced.body) == (shard, body))
+        {
+            return self.publish_advance(step, advanced, generation);
+        }
         let is = |arrived: &Arrived| {
             arrived.flight.shard == shard && arrived.body == body && !arrived.flight.digest
         };
@@ -179,7 +187,9 @@ impl Books {
             "{generation} after {}",
             twin.generation
         );
+        step.made = Some(shard);
         (twin.sent_away, twin.heat, twin.behind) = (false, false, behind);
+        twin.last_good = Some(now);
         twin.unsaved_since.get_or_insert(now);
         if loads {
             (twin.loads, twin.idle_since) = (twin.loads + 1, now);
@@ -223,8 +233,7 @@ impl Books {
         let now = self.now;
         if let Some(twin) = self.twin_mut(shard) {
             (twin.idle_since, twin.retry_at, twin.heat) = (now, None, false);
-            let compare = ChangeSet { class: ChangeClass::Reconcile, ..ChangeSet::rebuild(0) };
-            twin.open = twin.open.take().filter(|open| *open != compare);
+            twin.behind = false;
         }
         Ok(())
     }
@@ -236,7 +245,7 @@ impl Books {
         if let Some(twin) = self.twin_mut(shard) {
             let digest = std::mem::take(&mut twin.digest_bytes);
             (twin.has_digest, twin.open, twin.retry_at) = (false, None, None);
-            (twin.high_water, twin.heat) = (0, false);
+            (twin.high_water, twin.heat, twin.behind) = (0, false, false);
             self.sums.digests -= digest;
         }
         Ok(())
@@ -265,6 +274,7 @@ impl Books {
     fn transition(&mut self, step: &mut Step, moved: &Transition) -> Result<(), String> {
         let Some(twin) = self.twin(moved.shard) else { return Ok(()) };
         rule!(moved.generation == twin.generation, "transitions name the generation", "{moved:?}");
+        step.moved_by_advance(moved)?;
         match moved.step {
             hearth_residency::Step::Tier { from, to } => {
                 rule!(from == twin.tier, "transitions chain", "{moved:?} of one that is {:?}", twin.tier);
@@ -277,6 +287,8 @@ impl Books {
                 rule!(from.after(moved.reason) == Some(to), "transitions are rows", "{moved:?}");
                 let compared = to != Health::Fresh || !twin.behind;
                 rule!(compared, "bodies of snapshots are compared before they are fresh", "{moved:?}");
+                let good = [step.made, step.caught_up].contains(&Some(moved.shard));
+                rule!(good || to != Health::Fresh, "only a good body makes fresh", "{moved:?}");
                 self.seen.healths[from as usize] |= 1 << (moved.reason as u16);
                 // Whatever came of a digest; but it may be given up for another attempt that begins.
                 let quiet = step.digest_ended != Some(moved.shard) || moved.reason == Reason::Budget;

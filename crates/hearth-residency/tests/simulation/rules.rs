@@ -32,6 +32,9 @@ impl Books {
             let last_use = self.twin(shard).map_or(Moment::ZERO, |twin| twin.last_use);
             asking.push((shard, arrived.flight.urgency, last_use));
         }
+        if let Some(advanced) = &step.advance {
+            asking.push((advanced.shard, Urgency::Claimed, Moment::ZERO));
+        }
         Manners { asking, evictable: self.evictable().count(), gone }
     }
 
@@ -48,7 +51,7 @@ impl Books {
         asking.collect()
     }
 
-    fn evictable(&self) -> impl Iterator<Item = &Twin> {
+    pub(crate) fn evictable(&self) -> impl Iterator<Item = &Twin> {
         self.twins.iter().flatten().filter(|twin| twin.is_evictable())
     }
 
@@ -71,6 +74,7 @@ impl Books {
             rule!(step.failures.contains(&shard), "failures are noted", "{shard:?}");
         }
         self.due_was_done(step, effects)?;
+        self.advance_was_taken(step, effects)?;
         self.saves_are_begun(step)?;
         self.digest_begins(step)?;
         self.commands_were_obeyed(step)?;
@@ -181,7 +185,7 @@ impl Books {
         }
         let before = step.held_before;
         rule!(
-            held <= before || step.rejected,
+            held <= before || step.rejected || step.small,
             "budget",
             "{held} held after {before}, of which {leaving} leave"
         );
@@ -272,6 +276,9 @@ impl Books {
         rule!(shown == known, "views", "{:?} shows {shown:?}, known is {known:?}", twin.id);
         let shown = (view.reserved_bytes, view.behind, view.loads_total, view.rebuilds_total, view.retry_at);
         let known = (reserved, behind, twin.loads, twin.rebuilds, twin.retry_at);
+        rule!(shown == known, "views", "{:?} shows {shown:?}, known is {known:?}", twin.id);
+        let shown = (view.advances_total, view.uncompared, view.last_good);
+        let known = (twin.advances, twin.behind, twin.last_good);
         rule!(shown == known, "views", "{:?} shows {shown:?}, known is {known:?}", twin.id);
         let kept = self.kept.iter().filter(|kept| kept.shard == twin.id);
         let retained: u64 = kept.map(|kept| kept.bytes).sum();

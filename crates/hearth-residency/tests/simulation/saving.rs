@@ -6,10 +6,7 @@
 use crate::books::{Arrived, Books, Kind, Step};
 use crate::effects::rule;
 use crate::twin::{Body, Flight, Saving, Twin, Urgency};
-use hearth_residency::{
-    ChangeClass, ChangeSet, Effect, Generation, Moment, Pressure, Reason, ShardId, Stored, Tier, View,
-    back_off,
-};
+use hearth_residency::{Effect, Generation, Moment, Pressure, Reason, ShardId, Stored, Tier, View, back_off};
 
 /// What has to happen of snapshots in some run, for the rules to have judged it.
 pub(crate) const TALES: [&str; 16] = [
@@ -210,7 +207,6 @@ impl Books {
             step.tales.push("a body of a snapshot with changes to catch up with");
             twin.merge_open(covers);
         }
-        twin.merge_open(ChangeSet { class: ChangeClass::Reconcile, ..ChangeSet::rebuild(0) });
         twin.unsaved_since = None;
         twin.rename(flight.snapshot);
     }
@@ -311,9 +307,10 @@ impl Twin {
         }
     }
 
-    /// The generation of what a load would give.
+    /// The generation of what a load would give; nothing that is older than what was shown.
     pub(crate) fn newest(&self) -> Option<Generation> {
-        self.saving.map(|_| self.saving_as).max(self.stored.map(|stored| stored.generation))
+        let newest = self.saving.map(|_| self.saving_as).max(self.stored.map(|stored| stored.generation));
+        newest.filter(|newest| *newest >= self.generation)
     }
 
     /// What had this generation before was published again.

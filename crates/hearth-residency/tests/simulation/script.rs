@@ -44,6 +44,23 @@ pub(crate) enum How {
     Stopped,
 }
 
+/// How a body differs from the one that it was made from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Leap {
+    /// Thousandths of the source's body.
+    pub(crate) growth: i64,
+    /// Of the body before, percent.
+    pub(crate) shared: u64,
+    /// Of the source's body, percent.
+    pub(crate) digest: u64,
+    /// By how much its clock is behind the last change of any source.
+    pub(crate) lag: u64,
+    /// It says that it was made from a generation so far from the published one.
+    pub(crate) stray: i64,
+    /// Queries hold the body before.
+    pub(crate) held: bool,
+}
+
 /// How a save ends; sizes in percent of the source's body.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Saved {
@@ -88,6 +105,12 @@ pub(crate) enum Act {
         class: ChangeClass,
         paths: u8,
         flags: u8,
+    },
+    /// The published body takes changes in, so many times in a row.
+    Advance {
+        who: Who,
+        times: u8,
+        leap: Leap,
     },
     Grow {
         pick: u8,
@@ -135,6 +158,7 @@ pub(crate) struct Weights {
     pub(crate) consult: u64,
     pub(crate) end_save: u64,
     pub(crate) change: u64,
+    pub(crate) advance: u64,
     pub(crate) grow: u64,
     pub(crate) end: u64,
     pub(crate) end_hung: u64,
@@ -210,7 +234,7 @@ impl Mix {
 
     fn act(&self, random: &mut Random) -> Act {
         let weights = &self.weights;
-        let choices: [(u64, Make); 17] = [
+        let choices: [(u64, Make); 18] = [
             (weights.tick, |_, _| Act::Tick),
             (weights.add, |mix, random| Act::Add(mix.slot(random))),
             (weights.touch, |mix, random| Act::Touch(mix.who(random), random.one_of(&[1, 1, 1, 9, 250]))),
@@ -220,6 +244,7 @@ impl Mix {
             (weights.consult, |mix, random| Act::Consult(mix.who(random))),
             (weights.end_save, |mix, random| Act::EndSave { pick: random.byte(), how: mix.saved(random) }),
             (weights.change, Mix::change),
+            (weights.advance, Mix::advance),
             (weights.grow, |_, random| Act::Grow {
                 pick: random.byte(),
                 percent: random.one_of(&[50, 110, 130, 200, 400, 1500]),
@@ -282,6 +307,18 @@ impl Mix {
         ]);
         let paths = if random.chance(80) { 1 << random.below(8) } else { 0 };
         Act::Change { who: self.who(random), class, paths, flags: random.byte() & random.byte() }
+    }
+
+    fn advance(&self, random: &mut Random) -> Act {
+        let leap = Leap {
+            growth: random.one_of(&[-1000, -50, -3, 0, 0, 1, 2, 5, 5, 30, 150, 400]),
+            shared: random.one_of(&[0, 60, 95, 99, 100, 100, 100, 130]),
+            digest: random.one_of(&[0, 2, 2, 5]),
+            lag: random.one_of(&[0, 0, 0, 0, 1, 4, 30]),
+            stray: random.one_of(&[0, 0, 0, 0, 0, 0, 0, -1, 1]),
+            held: random.chance(20),
+        };
+        Act::Advance { who: self.who(random), times: random.one_of(&[1, 1, 1, 1, 2, 8]), leap }
     }
 
     fn how(&self, random: &mut Random) -> How {

@@ -40,6 +40,8 @@ pub(crate) struct Flight {
     pub(crate) hung: bool,
     pub(crate) covers: Option<ChangeSet>,
     pub(crate) urgency: Urgency,
+    /// It counts as reading what is on disk, and so holds back what is only renewed.
+    pub(crate) recalls: bool,
     /// It reads the digest of a snapshot, and nothing else.
     pub(crate) digest: bool,
     /// What the snapshot holds that it began with.
@@ -110,11 +112,13 @@ pub(crate) struct Twin {
     pub(crate) load_bytes: u64,
     pub(crate) loads: u64,
     pub(crate) rebuilds: u64,
+    pub(crate) advances: u64,
+    pub(crate) last_good: Option<Moment>,
     pub(crate) high_water: u64,
     pub(crate) stored: Option<Stored>,
     /// How urgently its digest may be wanted; whether it still is cannot be told.
     pub(crate) digest_wanted: Option<Urgency>,
-    /// Its body is a snapshot's.
+    /// Its body is a snapshot's, or follows one, and was not compared with the source.
     pub(crate) behind: bool,
     /// Since when its body has been newer than the snapshot.
     pub(crate) unsaved_since: Option<Moment>,
@@ -162,6 +166,8 @@ impl Twin {
             load_bytes,
             loads: 0,
             rebuilds: 0,
+            advances: 0,
+            last_good: None,
             high_water: 0,
             stored,
             digest_wanted: None,
@@ -240,6 +246,9 @@ impl Twin {
         if let Some(flight) = flight.filter(|flight| flight.running || !flight.is_overdue(policy, now)) {
             wake = wake.min(flight.began + policy.deadline);
         }
+        if let Some(flight) = flight.filter(|flight| flight.running && flight.recalls) {
+            wake = wake.min(flight.began + RECALL);
+        }
         if self.health == Health::Failed {
             wake = wake.min(self.retry_at.unwrap_or(Moment::MAX));
         }
@@ -292,6 +301,9 @@ impl Sizes {
         Random::new(attempt.0 ^ 0x4a).chance(percent)
     }
 }
+
+/// An attempt counts as reading what is on disk for this long.
+pub(crate) const RECALL: Duration = Duration::from_secs(10);
 
 /// A body that was given up counts as on its way out for this long.
 pub(crate) const LEAVING: Duration = Duration::from_secs(1);

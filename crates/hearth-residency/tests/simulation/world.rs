@@ -4,13 +4,16 @@
 //! The same operations always give the same events.
 
 use crate::books::Books;
-use crate::script::{Act, How, Mix, Op, Order, Saved, Wait, Who};
+use crate::script::{Act, How, Leap, Mix, Op, Order, Saved, Wait, Who};
 use crate::twin::{Body, Sizes};
 use hearth_residency::{
-    AttemptId, ChangeSet, Command, Event, Generation, Kernel, Measured, Moment, Outcome, Places, Pressure,
-    ShardId, Ticket,
+    Advance, AttemptId, ChangeSet, Command, Event, Generation, Kernel, Measured, Moment, Outcome, Places,
+    Pressure, ShardId, Ticket,
 };
 use std::time::Duration;
+
+/// Bodies that no attempt made have numbers from here on.
+const ADVANCED: Body = 1 << 40;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -25,6 +28,7 @@ pub(crate) struct World {
     released: Option<(ShardId, Generation)>,
     tickets: Ticket,
     clock: u64,
+    advances: Body,
     pub(crate) steps: u64,
     /// Events in words, if they are wanted.
     pub(crate) log: Option<Vec<String>>,
@@ -42,6 +46,7 @@ impl World {
             released: None,
             tickets: 0,
             clock: 0,
+            advances: 0,
             steps: 0,
             log: None,
         }
@@ -53,6 +58,7 @@ impl World {
         match op.act {
             Act::ReleaseAll => return self.release_all(),
             Act::Restart => return self.restart(),
+            Act::Advance { who, times, leap } => return self.advance(who, times, leap),
             _ => {}
         }
         let Some(event) = self.event(op.act) else { return Ok(()) };
@@ -68,6 +74,7 @@ impl World {
         self.at = self.at.max(self.books.now);
         self.books.restart();
         (self.ended, self.released) = (Vec::new(), None);
+        self.inject(Event::Tick)?;
         for (shard, stored) in sources {
             let forecast_bytes = self.books.sizes.forecast(shard);
             self.inject(Event::Add { shard, forecast_bytes, stored })?;
@@ -180,7 +187,7 @@ impl World {
                 }
             }
             Act::Stop => Event::Stopping,
-            Act::ReleaseAll | Act::Restart => return None,
+            Act::ReleaseAll | Act::Restart | Act::Advance { .. } => return None,
             Act::ReleaseAgain(who) => match self.books.twin(self.id(who)) {
                 Some(twin) => Event::Released { shard: twin.id, generation: twin.generation + 1 },
                 None => {
@@ -195,6 +202,40 @@ impl World {
                 Event::Operator { ticket: self.tickets, command: self.command(order) }
             }
         })
+    }
+
+    /// Changes come in a row, a millisecond apart, each to the body that the one before it made.
+    fn advance(&mut self, who: Who, times: u8, leap: Leap) -> Result<(), String> {
+        for _ in 0..times {
+            let event = self.advanced(self.id(who), leap);
+            self.perform_now(event)?;
+            let replaced =
+                |kept: &crate::twin::Kept| kept.shard == self.id(who) && kept.since == self.books.now;
+            if !leap.held
+                && let Some(at) = self.books.kept.iter().position(replaced)
+                && let Some(event) = self.release(at)
+            {
+                self.perform_now(event)?;
+            }
+            self.at += Duration::from_millis(1);
+        }
+        Ok(())
+    }
+
+    fn advanced(&mut self, shard: ShardId, leap: Leap) -> Event<Body> {
+        self.advances += 1;
+        let source = self.books.sizes.body(shard);
+        let twin = self.books.twin(shard);
+        let before = twin.map_or(0, |twin| twin.body_bytes);
+        let growth = source / 1000 * leap.growth.unsigned_abs();
+        let advance = Advance {
+            body_bytes: if leap.growth < 0 { before.saturating_sub(growth) } else { before + growth },
+            digest_bytes: source * leap.digest / 100,
+            shared_bytes: before * leap.shared / 100,
+            clock: self.clock.saturating_sub(leap.lag),
+        };
+        let from = twin.map_or(1, |twin| twin.generation).saturating_add_signed(leap.stray);
+        Event::Advanced { shard, from, body: ADVANCED + self.advances, advance }
     }
 
     fn addition(&mut self, slot: usize) -> Event<Body> {

@@ -9,7 +9,7 @@ mod stopping;
 
 use super::*;
 use crate::api::{ScanOutcome, SourceInfo};
-use crate::catalogue::Source;
+use crate::catalogue::{Shard, Source};
 use crate::forecast::working_bytes;
 use crate::loader::Loader;
 use crate::maker::{Failure, Made, Maker};

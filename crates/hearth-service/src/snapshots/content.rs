@@ -49,19 +49,13 @@ fn write_section(
     section: &Section<'_>,
     cancel: &CancelToken,
 ) -> Result<(), NotSaved> {
-    writer.section(u32::from(section.id().number()), codec(section.id()))?;
+    writer.section(u32::from(section.id().number()), Codec::Zstd)?;
     let len = section.len();
     for from in (0..len).step_by(CHUNK_BYTES) {
         cancel.check()?;
         writer.write(&section.bytes(from..len.min(from + CHUNK_BYTES)))?;
     }
     Ok(())
-}
-
-/// Filters look like noise.
-fn codec(section: SectionId) -> Codec {
-    const DIGEST: std::ops::RangeInclusive<u16> = 128..=140;
-    if DIGEST.contains(&section.number()) { Codec::None } else { Codec::Zstd }
 }
 
 /// Reads what is known with a body.

@@ -35,6 +35,11 @@ impl Keys {
         Self { credentials, configured, state, mode, found: Mutex::default() }
     }
 
+    /// The file that a new key would go to.
+    pub(super) fn file(&self) -> PathBuf {
+        self.configured.clone().unwrap_or_else(|| self.state.join(KEY_FILE_NAME))
+    }
+
     /// The key; where none is, one is made.
     pub(super) fn key(&self, storage: &dyn Storage) -> Result<Arc<MachineKey>, KeyError> {
         self.find(storage).map(|found| found.key)

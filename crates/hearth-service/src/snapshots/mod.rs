@@ -27,7 +27,7 @@ use hearth_core::{CancelToken, Cancelled, HeapSize, UnixNanos};
 use hearth_files::digest::Digest;
 use hearth_files::index::Body;
 use hearth_residency::Stored;
-use hearth_snapshot::{Expected, Header, Level, LoadError, Reader, Storage, Writer, sweep};
+use hearth_snapshot::{Expected, Header, Level, LoadError, Reader, Storage, Writer, sweep, sweep_of};
 use identity::Identity;
 use key::Keys;
 use parking_lot::{Mutex, RwLock};
@@ -243,8 +243,10 @@ impl Snapshots {
             return Ok(());
         }
         let swept = sweep(&*self.storage, &self.folder, clock::now_ns(), Duration::ZERO)?;
-        if swept.files > 0 {
-            tracing::info!(files = swept.files, bytes = swept.bytes, "saves that were cut off are removed");
+        let keys = sweep_of(&*self.storage, &self.keys.file())?;
+        let (files, bytes) = (swept.files + keys.files, swept.bytes + keys.bytes);
+        if files > 0 {
+            tracing::info!(files, bytes, "what was cut off while it was being written is removed");
         }
         let known: HashSet<PathBuf> = sources.iter().map(|source| self.path(source.id)).collect();
         for file in self.storage.list(&self.folder)? {

@@ -22,6 +22,7 @@ const HOUSE: &[Arrows] = &[
     Arrows { from: "hearth-files", to: &["hearth-core"], optional: &[] },
     Arrows { from: "hearth-residency", to: &["hearth-core"], optional: &[] },
     Arrows { from: "hearth-snapshot", to: &["hearth-core"], optional: &[] },
+    Arrows { from: "hearth-watch", to: &["hearth-core"], optional: &[] },
     Arrows {
         from: "hearth-service",
         to: &["hearth-core", "hearth-files", "hearth-residency", "hearth-snapshot"],
@@ -44,6 +45,7 @@ const HOUSE: &[Arrows] = &[
             "hearth-protocol",
             "hearth-residency",
             "hearth-service",
+            "hearth-snapshot",
         ],
         optional: &[],
     },

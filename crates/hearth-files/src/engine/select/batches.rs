@@ -49,7 +49,8 @@ impl Select<'_> {
         }
         self.trace.accelerator("row counts of names");
         self.trace.step("rows of the names that match", rows);
-        Ok(rows - gone)
+        // A damaged index may hide rows of names from the count that its removed rows still have.
+        Ok(rows.saturating_sub(gone))
     }
 
     /// Every matching base row at its place, in batches; in order if asked for.

@@ -6,31 +6,32 @@
 
 use super::{BLOCK_ROWS, Block, Column, EXCEPTION_BYTES, HAS_EXCEPTIONS, HAS_NO_TIME, RELATIVE, ZoneMap};
 use crate::index::bits::{LOAD_PADDING, PackedInts, low_mask};
-use crate::index::stored::section::Element;
+use crate::index::stored::numbers::{self, Numbers};
 use rayon::prelude::*;
 
 /// Blocks per parallel task.
 const TASK: usize = 1 << 9;
 
-impl Element for Block {
-    const BYTES: usize = 16;
+/// Bytes of `meta` that are stored: all but the first byte of the block, which follows from the blocks before.
+const META_BYTES: usize = 3;
 
-    #[inline]
-    fn put(self, out: &mut [u8]) {
-        (self.base, self.meta).put(out);
-    }
-
-    #[inline]
-    fn get(bytes: &[u8]) -> Self {
-        let (base, meta) = Element::get(bytes);
-        Block { base, meta }
-    }
-}
+/// Least bytes of the header of a block: those of `meta`, and a difference of bases.
+pub(crate) const LEAST_BLOCK_BYTES: usize = META_BYTES + 1;
 
 impl Column {
-    /// Headers of the blocks.
-    pub(crate) fn stored_blocks(&self) -> &[Block] {
-        &self.blocks
+    /// Headers of the blocks: what they say of their codes, then their bases, each by what it differs from
+    /// the one before.
+    pub(crate) fn encode_blocks(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.blocks.len() * (META_BYTES + 4));
+        for block in &self.blocks {
+            out.extend_from_slice(&block.meta.to_le_bytes()[..META_BYTES]);
+        }
+        let mut before = 0;
+        for block in &self.blocks {
+            numbers::put_signed(&mut out, block.base.wrapping_sub(before));
+            before = block.base;
+        }
+        out
     }
 
     /// What the headers point into.
@@ -43,28 +44,32 @@ impl Column {
         len.div_ceil(BLOCK_ROWS)
     }
 
-    /// A column from what [`stored_blocks`](Self::stored_blocks) and [`stored_codes`](Self::stored_codes)
+    /// A column from what [`encode_blocks`](Self::encode_blocks) and [`stored_codes`](Self::stored_codes)
     /// gave; or what is wrong with it.
     pub(crate) fn from_stored(
-        blocks: Vec<Block>,
+        headers: &[u8],
         codes: Vec<u8>,
         len: usize,
         relative: bool,
     ) -> Result<Self, &'static str> {
-        let mut end = 0;
-        for block in &blocks {
+        let (metas, bases) =
+            headers.split_at_checked(Self::blocks_of(len) * META_BYTES).ok_or("headers that are cut off")?;
+        let mut blocks = Vec::with_capacity(Self::blocks_of(len));
+        let (mut bases, mut base, mut end) = (Numbers::new(bases), 0i64, 0);
+        for meta in metas.chunks_exact(META_BYTES) {
+            base = base.wrapping_add(bases.take_signed().ok_or("headers that are cut off")?);
+            let meta = meta.iter().rev().fold(0, |meta, &byte| meta << 8 | u64::from(byte));
+            let block = Block { base, meta: meta | (end as u64) << (META_BYTES * 8) };
             if PackedInts::stored_len(block.width(), 0).is_none() {
                 return Err("no such width");
             }
             if block.has(RELATIVE) && !relative {
                 return Err("relative to nothing");
             }
-            if block.start() != end {
-                return Err("blocks that do not follow each other");
-            }
             end += usize::from(block.width()) * BLOCK_ROWS / 8 + block.exceptions() * EXCEPTION_BYTES;
+            blocks.push(block);
         }
-        if end + LOAD_PADDING != codes.len() {
+        if !bases.is_empty() || end + LOAD_PADDING != codes.len() {
             return Err("blocks that end elsewhere than the codes");
         }
         Ok(Column { blocks: blocks.into(), bytes: codes.into(), len })

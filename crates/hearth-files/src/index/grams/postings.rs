@@ -35,14 +35,91 @@ pub(super) fn for_each(list: &[u8], each: impl FnMut(u32)) {
 }
 
 /// The number after the last member of a list from anywhere; `None` if it is not a coded list.
-pub(super) fn end_of_list(mut list: &[u8]) -> Option<u64> {
+pub(super) fn end_of_list(list: &[u8]) -> Option<u64> {
+    end_of_short(list).or_else(|| end_of_any(list))
+}
+
+/// [`end_of_list`] where no gap takes more than three bytes, which are nearly all lists. What a byte adds depends
+/// on the two bytes before it alone, so bytes are added up eight at a time wherever gaps begin.
+fn end_of_short(list: &[u8]) -> Option<u64> {
+    let &[first, second, ..] = list else { return None };
+    let mut sums = Sums::default();
+    sums.add(&[padded(&[first, second])], &[padded(&[0, first])], &[[0; 8]]);
+    let (words, tail) = list[2..].as_chunks();
+    let (before, tail_before) = list[1..list.len() - 1].as_chunks();
+    let (earlier, tail_earlier) = list[..list.len() - 2].as_chunks();
+    let words = words.chunks(Sums::MOST).zip(before.chunks(Sums::MOST)).zip(earlier.chunks(Sums::MOST));
+    words.for_each(|((words, before), earlier)| sums.add(words, before, earlier));
+    sums.add(&[padded(tail)], &[padded(tail_before)], &[padded(tail_earlier)]);
+    let gaps = list.len() as u64 - sums.continued;
+    let ends = sums.longer == 0 && list.last().is_some_and(|&last| last < 0x80);
+    ends.then_some(sums.values + sums.second * 127 + sums.third * (127 * 128) + gaps)
+}
+
+fn padded(bytes: &[u8]) -> [u8; 8] {
+    let mut padded = [0; 8];
+    padded[..bytes.len()].copy_from_slice(bytes);
+    padded
+}
+
+/// What bytes of gaps add up to.
+#[derive(Default)]
+struct Sums {
+    /// Seven bits of each byte.
+    values: u64,
+    /// The same of the bytes that continue a gap, and of those that continue one that was continued.
+    second: u64,
+    third: u64,
+    /// Bytes that are continued.
+    continued: u64,
+    /// Not 0 if three bytes in a row are continued.
+    longer: u64,
+}
+
+impl Sums {
+    /// As many words as surely fit: each two bytes add up in 16 bits, counts in eight.
+    const MOST: usize = 255;
+
+    /// Adds at most [`Sums::MOST`] words; of each, `before` has the eight bytes that begin one earlier,
+    /// and `earlier` those that begin two earlier.
+    fn add(&mut self, words: &[[u8; 8]], before: &[[u8; 8]], earlier: &[[u8; 8]]) {
+        const TOP_BITS: u64 = 0x8080_8080_8080_8080;
+        let (mut values, mut second, mut third, mut continued) = (0, 0, 0, 0);
+        for ((word, before), earlier) in words.iter().zip(before).zip(earlier) {
+            let [word, before, earlier] = [word, before, earlier].map(|bytes| u64::from_le_bytes(*bytes));
+            let (value, before, both) = (word & !TOP_BITS, before & TOP_BITS, before & earlier & TOP_BITS);
+            values += pairs(value);
+            second += pairs(value & (before - (before >> 7)));
+            third += pairs(value & (both - (both >> 7)));
+            continued += (word & TOP_BITS) >> 7;
+            self.longer |= word & both;
+        }
+        self.values += sum_of_pairs(values);
+        self.second += sum_of_pairs(second);
+        self.third += sum_of_pairs(third);
+        self.continued += sum_of_pairs(pairs(continued));
+    }
+}
+
+/// The sums of each two of eight numbers.
+#[inline]
+fn pairs(numbers: u64) -> u64 {
+    const EVEN: u64 = 0x00FF_00FF_00FF_00FF;
+    (numbers & EVEN) + (numbers >> 8 & EVEN)
+}
+
+/// Sum of four numbers of 16 bits.
+#[inline]
+fn sum_of_pairs(pairs: u64) -> u64 {
+    const EVEN: u64 = 0x0000_FFFF_0000_FFFF;
+    let sums = (pairs & EVEN) + (pairs >> 16 & EVEN);
+    (sums & 0xFFFF_FFFF) + (sums >> 32)
+}
+
+/// [`end_of_list`] gap by gap.
+fn end_of_any(mut list: &[u8]) -> Option<u64> {
     let mut end = 0;
     while !list.is_empty() {
-        if let Some((gaps, rest)) = list.split_first_chunk::<8>().filter(|(gaps, _)| all_short(**gaps)) {
-            end += sum_of_short(*gaps) + 8;
-            list = rest;
-            continue;
-        }
         let gap_len = list.iter().position(|&byte| byte < 0x80)? + 1;
         let (gap, rest) = list.split_at(gap_len);
         // The fifth byte has room for four bits.
@@ -53,15 +130,6 @@ pub(super) fn end_of_list(mut list: &[u8]) -> Option<u64> {
         list = rest;
     }
     Some(end)
-}
-
-/// Sum of eight numbers below 128.
-#[inline]
-fn sum_of_short(gaps: [u8; 8]) -> u64 {
-    const EVEN: u64 = 0x00FF_00FF_00FF_00FF;
-    let gaps = u64::from_le_bytes(gaps);
-    let pairs = (gaps & EVEN) + (gaps >> 8 & EVEN);
-    pairs.wrapping_mul(0x0001_0001_0001_0001) >> 48
 }
 
 /// Reads a coded list from its beginning, a part at a time.

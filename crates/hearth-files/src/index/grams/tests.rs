@@ -28,6 +28,23 @@ fn members(list: &[u8]) -> Vec<u32> {
     members
 }
 
+/// Where the gaps of a list lead, if each is one of 32 bits.
+fn end_by_gaps(list: &[u8]) -> Option<u64> {
+    let (mut end, mut gap, mut shift) = (0, 0, 0);
+    for &byte in list {
+        gap |= u64::from(byte & 0x7F) << shift;
+        u32::try_from(gap).ok()?;
+        shift += 7;
+        if byte < 0x80 {
+            end += gap + 1;
+            (gap, shift) = (0, 0);
+        } else if shift == 35 {
+            return None;
+        }
+    }
+    (shift == 0).then_some(end)
+}
+
 fn matching(dict: &NameDict, literal: &GramLiteral<'_>) -> Vec<u32> {
     let (bytes, start, end) = (literal.bytes, literal.anchored_start, literal.anchored_end);
     let holds = |name: &[u8]| match (start, end) {
@@ -130,6 +147,29 @@ proptest! {
         let mut writer = postings::ListWriter::new(&mut bytes);
         numbers.iter().for_each(|&number| writer.push(number));
         prop_assert_eq!(members(&bytes), numbers.into_iter().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_list_ends_after_its_last_member(numbers in prop_oneof![
+        btree_set(0..u32::MAX, 0..50),
+        btree_set(0u32..1 << 22, 0..100),
+        btree_set(0u32..30_000, 0..400),
+        btree_set(0u32..1000, 0..900),
+    ]) {
+        let mut bytes = Vec::new();
+        let mut writer = postings::ListWriter::new(&mut bytes);
+        numbers.iter().for_each(|&number| writer.push(number));
+        let end = numbers.last().map_or(0, |&last| u64::from(last) + 1);
+        prop_assert_eq!(postings::end_of_list(&bytes), Some(end));
+    }
+
+    #[test]
+    fn any_bytes_end_where_their_gaps_lead(bytes in prop_oneof![
+        vec(any::<u8>(), 0..20),
+        vec(prop_oneof![9 => 0u8..0x80, 1 => 0x80u8..], 0..600),
+        vec(prop_oneof![1 => 0u8..0x80, 2 => 0x80u8..], 0..6),
+    ]) {
+        prop_assert_eq!(postings::end_of_list(&bytes), end_by_gaps(&bytes));
     }
 
     #[test]
@@ -268,4 +308,17 @@ fn an_empty_dictionary_has_no_blocks() {
     assert_eq!(dict.blocks(), 0);
     assert_eq!(grams.candidates(&[inside(b"abc")]).count(), 0);
     check(&dict, &grams, &inside(b""));
+}
+
+#[test]
+fn long_lists_of_the_largest_gaps_are_added_up() {
+    for (gap, step) in [(vec![0x7F], 128), (vec![0xFF, 0x7F], 16_384), (vec![0xFF, 0xFF, 0x7F], 2_097_152)] {
+        for count in [1, 679, 680, 681, 5000] {
+            assert_eq!(
+                postings::end_of_list(&gap.repeat(count)),
+                Some(step * count as u64),
+                "{gap:?}, {count}"
+            );
+        }
+    }
 }

@@ -98,7 +98,7 @@ impl Piece {
             let name = folded.get(index);
             piece.names.extend_from_slice(name);
             piece.names.push(0);
-            piece.lens.push(length_byte(name));
+            piece.lens.push(length_byte(name.len()));
             piece.case.push(name, folded.differs(index).then(|| names[index as usize]));
         }
         piece

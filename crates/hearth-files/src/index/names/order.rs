@@ -4,9 +4,16 @@
 //! directions are packed tables. A search by text first narrows the positions on a small sample of
 //! eight-byte keys that stays in the processor's caches, so that only its last steps read names.
 
-use crate::index::bits::PackedInts;
+use crate::index::bits::{BitWriter, PackedBuilder, PackedInts, width_for};
+use crate::index::stored::StoredError;
+use crate::index::stored::numbers::{self, Numbers};
+use crate::index::stored::parts::{self, Parts};
+use crate::index::stored::reader::Reader;
+use crate::index::stored::section::Section;
 use hearth_core::HeapSize;
 use std::ops::Range;
+
+const PARTS: Parts = Parts::new(512, "order of names");
 
 /// Positions between two sampled keys.
 pub(super) const STRIDE: usize = 64;
@@ -36,14 +43,45 @@ impl NameOrder {
         }
     }
 
-    /// Ids, positions, keys.
-    pub(super) fn stored(&self) -> (&PackedInts, &PackedInts, &[u64]) {
-        (&self.ids, &self.positions, &self.keys)
+    /// Adds the sections: the positions, by what each is larger than the one after the position before it.
+    /// Names of one folder ascend, so most of these numbers are small.
+    pub(super) fn store<'a>(&'a self, out: &mut Vec<Section<'a>>) {
+        PARTS.store(self.positions.len(), |ids| self.encode(ids), out);
     }
 
-    /// The reverse of [`NameOrder::stored`]; the keys ascend.
-    pub(super) fn from_stored(ids: PackedInts, positions: PackedInts, keys: Vec<u64>) -> Self {
-        NameOrder { ids, positions, keys }
+    fn encode(&self, ids: Range<usize>) -> Vec<u8> {
+        let mut out = Vec::with_capacity(ids.len() * 2);
+        let mut next = 0;
+        for position in self.positions.iter_range(ids) {
+            numbers::put_signed(&mut out, position as i64 - next);
+            next = position as i64 + 1;
+        }
+        out
+    }
+
+    /// The order of `names` names, without its keys, on the current thread pool.
+    pub(super) fn load(reader: &Reader<'_>, names: u32) -> Result<Self, StoredError> {
+        let count = names as usize;
+        PARTS.check_claims(reader, count, |ids| ids.len())?;
+        let width = width_for(u64::from(names - 1));
+        let positions = PackedInts::written(width, count, |bytes| {
+            let targets = parts::cut(bytes, count, |ids| (ids.len() * usize::from(width)).div_ceil(8));
+            PARTS.load(reader, count, targets, |ids, coded, target| {
+                decode(ids.len(), coded, target, width, names)
+            })
+        })?;
+        let mut ids = PackedBuilder::new(width, count);
+        for (id, position) in (0..).zip(positions.iter_range(0..count)) {
+            ids.set(position as usize, id);
+        }
+        Ok(NameOrder { ids: ids.finish(), positions, keys: Vec::new() })
+    }
+
+    /// Takes the keys from the folded names, which must be in this order as far as keys tell.
+    pub(super) fn take_keys<'a>(&mut self, folded: impl Fn(u32) -> &'a [u8]) -> Result<(), StoredError> {
+        let sampled = (0..self.ids.len()).step_by(STRIDE);
+        self.keys = sampled.map(|position| key(folded(self.id_at(position as u32)), 0)).collect();
+        PARTS.section(0).check(self.keys.is_sorted(), "names that are not in order")
     }
 
     /// Id of the name at a position.
@@ -71,6 +109,23 @@ impl HeapSize for NameOrder {
     fn heap_bytes(&self) -> usize {
         self.ids.heap_bytes() + self.positions.heap_bytes() + self.keys.heap_bytes()
     }
+}
+
+/// Writes the positions of a part of the ids. False if they are no `count` positions below `names`.
+fn decode(count: usize, coded: &[u8], out: &mut [u8], width: u8, names: u32) -> bool {
+    let (mut coded, mut writer) = (Numbers::new(coded), BitWriter::new(out));
+    let mut next = 0i64;
+    for _ in 0..count {
+        let Some(ahead) = coded.take_signed() else { return false };
+        let position = next.wrapping_add(ahead);
+        if !(0..i64::from(names)).contains(&position) {
+            return false;
+        }
+        writer.push(position as u64, width);
+        next = position + 1;
+    }
+    writer.finish();
+    coded.is_empty()
 }
 
 /// The first eight bytes, big-endian; `fill` stands for what is missing.

@@ -6,20 +6,27 @@
 //! cache miss per line. Length bytes saturate: a group that holds a name of 255 bytes or more is
 //! walked instead.
 
+use super::front::{self, Part};
+use crate::index::stored::StoredError;
+use crate::index::stored::memory::zeros;
+use crate::index::stored::parts::{self, Parts};
+use crate::index::stored::reader::Reader;
+use crate::index::stored::section::{Section, SectionId};
 use hearth_core::HeapSize;
-use rayon::prelude::*;
 use std::ops::Range;
+
+const PART_LENS: SectionId = SectionId::new(7, "lengths of the text of names");
+const PARTS: Parts = Parts::new(256, "text of names");
 
 /// Names per block, the unit of the gram index and of scans.
 pub(crate) const BLOCK: u32 = 16;
 
-const GROUP: u32 = 16;
+/// Names per stored start.
+pub(super) const GROUP: u32 = 16;
 const GROUPS_PER_BLOCK: u32 = BLOCK / GROUP;
 const _: () = assert!(BLOCK.is_multiple_of(GROUP), "a block begins where a group begins");
 /// Length byte of names of 255 bytes or more.
 const LONG: u8 = u8::MAX;
-/// Bytes of stored text measured by one task.
-const STRETCH: usize = 1 << 20;
 /// Names up to this length are copied at a fixed size.
 const SHORT: usize = 32;
 
@@ -82,69 +89,52 @@ impl TextWriter {
 }
 
 /// Saturated length as the text stores it.
-pub(super) fn length_byte(name: &[u8]) -> u8 {
-    u8::try_from(name.len()).unwrap_or(LONG)
-}
-
-/// A part of the text and the names that end in it.
-struct Stretch<'a> {
-    blob: &'a [u8],
-    span: Range<usize>,
-    first_id: usize,
-    lens: &'a mut [u8],
-    starts: &'a mut [u32],
-}
-
-impl Stretch<'_> {
-    /// Fills in lengths and starts. False if a name is too long.
-    fn measure(self) -> bool {
-        let before = memchr::memrchr(0, &self.blob[..self.span.start]).expect("the text begins with NUL");
-        let (mut start, mut starts, mut fits) = (before + 1, self.starts.iter_mut(), true);
-        let ends = memchr::memchr_iter(0, &self.blob[self.span.clone()]).map(|end| self.span.start + end);
-        for ((end, len), id) in ends.zip(self.lens).zip(self.first_id..) {
-            if id.is_multiple_of(GROUP as usize)
-                && let Some(slot) = starts.next()
-            {
-                *slot = start as u32;
-            }
-            fits &= end - start <= usize::from(u16::MAX);
-            *len = u8::try_from(end - start).unwrap_or(LONG);
-            start = end + 1;
-        }
-        fits
-    }
+pub(super) fn length_byte(len: usize) -> u8 {
+    u8::try_from(len).unwrap_or(LONG)
 }
 
 impl NameText {
-    /// The text of `names` names, at least one, on the current thread pool; or what is wrong with it.
-    pub(super) fn from_stored(blob: Vec<u8>, names: u32) -> Result<Self, &'static str> {
-        u32::try_from(blob.len()).map_err(|_| "more than the 4 GiB that can be addressed")?;
-        if blob.len() < 2 || !blob.starts_with(&[0]) || !blob.ends_with(&[0]) {
-            return Err("no NUL around the names");
-        }
-        let spans: Vec<Range<usize>> =
-            (1..blob.len()).step_by(STRETCH).map(|at| at..blob.len().min(at + STRETCH)).collect();
-        let counts: Vec<usize> =
-            spans.par_iter().map(|span| memchr::memchr_iter(0, &blob[span.clone()]).count()).collect();
-        if counts.iter().sum::<usize>() != names as usize {
-            return Err("another number of names");
-        }
-        let groups = names.div_ceil(GROUP) as usize;
-        let (mut lens, mut starts) = (vec![0; groups * GROUP as usize], vec![0; groups]);
-        let (mut lens_left, mut starts_left) = (&mut lens[..], &mut starts[..]);
-        let (mut stretches, mut first_id) = (Vec::with_capacity(spans.len()), 0);
-        for (span, count) in spans.into_iter().zip(counts) {
-            let begun = |id: usize| id.div_ceil(GROUP as usize);
-            let lens = lens_left.split_off_mut(..count).expect("no more names than counted");
-            let starts = starts_left.split_off_mut(..begun(first_id + count) - begun(first_id));
-            let starts = starts.expect("no more groups than names");
-            stretches.push(Stretch { blob: &blob, span, first_id, lens, starts });
-            first_id += count;
-        }
-        if !stretches.into_par_iter().map(Stretch::measure).reduce(|| true, |one, other| one && other) {
-            return Err("a name that is too long");
-        }
+    /// Adds the sections of the text: the length of each part, and the parts.
+    pub(super) fn store<'a>(&'a self, out: &mut Vec<Section<'a>>) {
+        let names = self.len as usize;
+        let lens = parts::ranges(names).flat_map(|part| (self.part(part).len() as u32).to_le_bytes());
+        out.push(Section::made(PART_LENS, lens.collect()));
+        PARTS.store(names, |part| front::encode(self.part(part.clone()), part.len()), out);
+    }
+
+    /// The text of `names` names, at least one, on the current thread pool.
+    pub(super) fn load(reader: &Reader<'_>, names: u32) -> Result<Self, StoredError> {
+        let (count, groups) = (names as usize, names.div_ceil(GROUP) as usize);
+        let part_lens: Vec<u32> = reader.elements(PART_LENS, parts::ranges(count).count())?;
+        let mut claims = part_lens.iter();
+        PARTS.check_claims(reader, count, |ids| {
+            let text = claims.next().map_or(0, |&len| len as usize);
+            (text / front::MOST_EXPANSION).max(ids.len() * 2)
+        })?;
+        let len = part_lens.iter().fold(1, |len, &part| len + part as usize);
+        PART_LENS.check(u32::try_from(len).is_ok(), "more than the 4 GiB that can be addressed")?;
+        let (mut blob, mut lens, mut starts) = (zeros(len), zeros(groups * GROUP as usize), zeros(groups));
+        let mut part_len = part_lens.iter();
+        let mut at = 1;
+        let texts = parts::cut(&mut blob[1..], count, |_| part_len.next().map_or(0, |&len| len as usize));
+        let part_lens = parts::cut(&mut lens, count, |part| part.len());
+        let part_starts = parts::cut(&mut starts, count, |part| part.len().div_ceil(GROUP as usize));
+        let targets = texts.into_iter().zip(part_lens).zip(part_starts).map(|((text, lens), starts)| {
+            let part = Part { at, text, lens, starts };
+            at += part.text.len();
+            part
+        });
+        let decode = |range: Range<usize>, coded: &[u8], part: Part<'_>| part.decode(range.len(), coded);
+        PARTS.load(reader, count, targets.collect(), decode)?;
         Ok(NameText { blob, lens, starts, len: names })
+    }
+
+    /// The names of a part, each followed by NUL.
+    fn part(&self, ids: Range<usize>) -> &[u8] {
+        let start =
+            |id: usize| self.starts.get(id / GROUP as usize).map_or(self.blob.len(), |&at| at as usize);
+        let end = if ids.end == self.len as usize { self.blob.len() } else { start(ids.end) };
+        &self.blob[start(ids.start)..end]
     }
 
     pub(super) fn len(&self) -> u32 {

@@ -8,7 +8,7 @@ use super::head::Head;
 use super::reader::Reader;
 use super::section::{Element, Section, SectionId};
 use crate::index::base::{Base, Class, RowColumns};
-use crate::index::column::{Column, ZONE_ROWS, ZoneMap};
+use crate::index::column::{Column, LEAST_BLOCK_BYTES, ZONE_ROWS, ZoneMap};
 use crate::index::names::BLOCK;
 use crate::index::peaks::Peaks;
 use rayon::prelude::*;
@@ -41,7 +41,7 @@ impl ColumnIds {
     }
 
     pub(super) fn store<'a>(self, column: &'a Column, out: &mut Vec<Section<'a>>) {
-        out.push(Section::elements_of(self.first, column.stored_blocks()));
+        out.push(Section::coded(self.first, || column.encode_blocks()));
         out.push(Section::bytes_of(self.second, column.stored_codes()));
     }
 
@@ -131,9 +131,10 @@ pub(super) fn load_column(
     rows: usize,
     relative: bool,
 ) -> Result<Column, StoredError> {
-    let blocks = reader.elements(ids.first, Column::blocks_of(rows))?;
+    reader.check_least(ids.first, Column::blocks_of(rows).saturating_mul(LEAST_BLOCK_BYTES))?;
     let codes = reader.all(ids.second)?;
-    Column::from_stored(blocks, codes, rows, relative).map_err(|what| ids.first.corrupt(what))
+    let column = reader.with(ids.first, |headers| Column::from_stored(headers, codes, rows, relative))?;
+    column.map_err(|what| ids.first.corrupt(what))
 }
 
 /// The classes of rows: every number in the column is one of a class.

@@ -6,15 +6,15 @@
 use super::StoredError;
 use super::section::{Element, SectionId};
 use crate::index::base::Base;
-use crate::index::names::NameWidths;
 use hearth_core::limits;
 
 /// Version of the layout of all sections of a body. Any change to what a section means raises it.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 
 /// Version, rows, names, folders, hard links, bytes of the root path.
 const COUNTS: usize = 6;
-const WIDTHS: usize = 8;
+/// Width of an extension number.
+const WIDTHS: usize = 1;
 
 /// See the module.
 pub(super) struct Head {
@@ -23,13 +23,8 @@ pub(super) struct Head {
     pub(super) dirs: u32,
     pub(super) hard_links: u32,
     pub(super) root_bytes: u32,
-    pub(super) name_widths: NameWidths,
-    /// Width of a name id in the column of the rows.
-    pub(super) name_of: u8,
-    pub(super) repeats: u8,
-    pub(super) dir_row: u8,
-    pub(super) dir_end: u8,
-    pub(super) dir_by_inode: u8,
+    /// Width of an extension number where it is stored apart.
+    pub(super) ext_width: u8,
 }
 
 impl Head {
@@ -40,21 +35,14 @@ impl Head {
             dirs: base.dir_count(),
             hard_links: base.hard_links.len() as u32,
             root_bytes: base.root.len() as u32,
-            name_widths: base.names.widths(),
-            name_of: base.name_of.width(),
-            repeats: base.repeats.width(),
-            dir_row: base.dirs.row.width(),
-            dir_end: base.dirs.end.width(),
-            dir_by_inode: base.dirs.by_inode.width(),
+            ext_width: base.names.ext_width(),
         }
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![0; COUNTS * 4];
         [LAYOUT, self.rows, self.names, self.dirs, self.hard_links, self.root_bytes].put(&mut bytes);
-        let NameWidths { ids, positions, extensions } = self.name_widths;
-        let rows = [self.name_of, self.repeats, self.dir_row, self.dir_end, self.dir_by_inode];
-        bytes.extend([ids, positions, extensions].into_iter().chain(rows));
+        bytes.push(self.ext_width);
         bytes
     }
 
@@ -68,24 +56,10 @@ impl Head {
         }
         let Some((counts, widths)) = bytes.split_at_checked(COUNTS * 4) else { return Err(truncated) };
         let [_, rows, names, dirs, hard_links, root_bytes] = <[u32; COUNTS]>::get(counts);
-        let &[ids, positions, extensions, name_of, repeats, dir_row, dir_end, dir_by_inode] = widths else {
-            return Err(truncated);
-        };
+        let &[ext_width] = widths else { return Err(truncated) };
         section.check(rows > 0 && rows as usize <= limits::VOLUME_ENTRIES, "no possible number of rows")?;
         section.check((1..=rows).contains(&names), "no possible number of names")?;
         section.check((1..=rows).contains(&dirs), "no possible number of folders")?;
-        Ok(Head {
-            rows,
-            names,
-            dirs,
-            hard_links,
-            root_bytes,
-            name_widths: NameWidths { ids, positions, extensions },
-            name_of,
-            repeats,
-            dir_row,
-            dir_end,
-            dir_by_inode,
-        })
+        Ok(Head { rows, names, dirs, hard_links, root_bytes, ext_width })
     }
 }

@@ -12,7 +12,10 @@ mod columns;
 mod delta;
 mod dirs;
 mod head;
+pub(crate) mod memory;
+pub(crate) mod numbers;
 mod order;
+pub(crate) mod parts;
 pub(crate) mod reader;
 mod rows;
 pub(crate) mod section;
@@ -135,7 +138,7 @@ impl Body {
 fn load_base(reader: &Reader<'_>, head: &Head) -> Result<Base, StoredError> {
     let texts = || {
         let (names, grams) = rayon::join(
-            || NameDict::load(reader, head.names, &head.name_widths),
+            || NameDict::load(reader, head.names, head.ext_width),
             || GramIndex::load(reader, head.names),
         );
         Ok::<_, StoredError>((names?, grams?))

@@ -4,7 +4,7 @@
 //! only if the entries of every folder ascend by name. Sorting by two orders at once would panic.
 
 use super::StoredError;
-use super::rows::NAME_OF;
+use super::rows::FIRSTS;
 use crate::index::RowId;
 use crate::index::base::{Base, DirId};
 use rayon::prelude::*;
@@ -19,23 +19,29 @@ type Open = (RowId, u32);
 pub(super) fn check(base: &Base) -> Result<(), StoredError> {
     let tasks = (1..base.len).into_par_iter().step_by(TASK);
     let ascend = tasks.all(|start| ascend(base, start..base.len.min(start + TASK as u32)));
-    NAME_OF.check(ascend, "entries of a folder that are not in order")
+    FIRSTS.check(ascend, "entries of a folder that are not in order")
 }
 
 /// Whether each of some rows stands after the one before it in its folder. The root is none of them.
 fn ascend(base: &Base, rows: Range<RowId>) -> bool {
     let (mut open, mut ascend) = (open_at(base, rows.start), true);
-    let names = base.name_of.iter_range(rows.start as usize..rows.end as usize);
-    let mut dirs = base.is_dir.rank1(rows.start as usize) as DirId..;
-    for (row, name) in rows.zip(names) {
+    let dir = base.is_dir.rank1(rows.start as usize);
+    let mut dirs = (dir as DirId..).zip(base.is_dir.ones_from(dir)).peekable();
+    let mut row = rows.start;
+    while row < rows.end {
         while open.pop_if(|(end, _)| *end <= row).is_some() {}
-        let position = base.names.position_of(name as u32);
-        let (_, next) = open.last_mut().expect("the root holds every row");
-        ascend &= *next <= position;
-        *next = position + 1;
-        if base.is_dir(row) {
-            open.extend(dirs.next().map(|dir| (base.dir_end(dir), 0)));
+        let (end, next) = open.last_mut().expect("the root holds every row");
+        // Up to the next folder, which may be one of them, all rows are of one folder.
+        let end = rows.end.min(*end);
+        let dir = dirs.next_if(|&(_, first)| first < end as usize);
+        let end = dir.map_or(end, |(_, row)| row as RowId + 1);
+        for name in base.name_of.iter_range(row as usize..end as usize) {
+            let position = base.names.position_of(name as u32);
+            ascend &= *next <= position;
+            *next = position + 1;
         }
+        open.extend(dir.map(|(dir, _)| (base.dir_end(dir), 0)));
+        row = end;
     }
     ascend
 }

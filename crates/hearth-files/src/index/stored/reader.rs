@@ -3,21 +3,24 @@
 //! What always holds: a length is compared with the section's before anything is allocated for it, so a
 //! claimed number costs nothing; what comes back has exactly the length asked for.
 
+use super::memory::zeros;
 use super::section::{Element, SectionId, decode};
 use super::{SectionSource, StoredError};
 use crate::index::bits::{Bits, PackedInts};
 use hearth_core::CancelToken;
+use std::sync::{Mutex, PoisonError};
 
 /// See the module.
-#[derive(Clone, Copy)]
 pub(crate) struct Reader<'a> {
     source: &'a dyn SectionSource,
     cancel: &'a CancelToken,
+    /// For sections that do not stay: as many as threads ever needed one at once.
+    scratch: Mutex<Vec<Vec<u8>>>,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(source: &'a dyn SectionSource, cancel: &'a CancelToken) -> Self {
-        Reader { source, cancel }
+        Reader { source, cancel, scratch: Mutex::default() }
     }
 
     /// Whether there is such a section.
@@ -27,12 +30,28 @@ impl<'a> Reader<'a> {
 
     /// A whole section, whatever its length.
     pub(crate) fn all(&self, id: SectionId) -> Result<Vec<u8>, StoredError> {
-        self.cancel.check()?;
-        let len =
-            self.source.len_of(id).ok_or(StoredError::Truncated { section: id, found: 0, wanted: 1 })?;
-        let mut bytes = vec![0; len];
-        self.source.read(id, &mut bytes).map_err(|source| StoredError::Source { section: id, source })?;
+        let mut bytes = zeros(self.len_of(id)?);
+        self.fill(id, &mut bytes)?;
         Ok(bytes)
+    }
+
+    /// A whole section, to be looked at and forgotten.
+    pub(crate) fn with<T>(&self, id: SectionId, look: impl FnOnce(&[u8]) -> T) -> Result<T, StoredError> {
+        let mut bytes = self.scratch.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        bytes.resize(self.len_of(id)?, 0);
+        self.fill(id, &mut bytes)?;
+        let result = look(&bytes);
+        self.scratch.lock().unwrap_or_else(PoisonError::into_inner).push(bytes);
+        Ok(result)
+    }
+
+    fn len_of(&self, id: SectionId) -> Result<usize, StoredError> {
+        self.source.len_of(id).ok_or(StoredError::Truncated { section: id, found: 0, wanted: 1 })
+    }
+
+    fn fill(&self, id: SectionId, bytes: &mut [u8]) -> Result<(), StoredError> {
+        self.cancel.check()?;
+        self.source.read(id, bytes).map_err(|source| StoredError::Source { section: id, source })
     }
 
     /// Whether a section has as many bytes as are wanted.
@@ -40,6 +59,14 @@ impl<'a> Reader<'a> {
         match self.source.len_of(id) {
             Some(found) if found == wanted => Ok(()),
             Some(found) if found > wanted => Err(id.corrupt("longer than what it holds")),
+            found => Err(StoredError::Truncated { section: id, found: found.unwrap_or(0), wanted }),
+        }
+    }
+
+    /// Checks that a section has at least so many bytes.
+    pub(crate) fn check_least(&self, id: SectionId, wanted: usize) -> Result<(), StoredError> {
+        match self.source.len_of(id) {
+            Some(found) if found >= wanted => Ok(()),
             found => Err(StoredError::Truncated { section: id, found: found.unwrap_or(0), wanted }),
         }
     }
@@ -53,16 +80,14 @@ impl<'a> Reader<'a> {
     /// A section of a known number of elements.
     pub(crate) fn elements<T: Element>(&self, id: SectionId, count: usize) -> Result<Vec<T>, StoredError> {
         let wanted = count.checked_mul(T::BYTES).ok_or_else(|| id.corrupt("too many elements"))?;
-        self.bytes(id, wanted).map(|bytes| decode(&bytes))
+        self.check_len(id, wanted)?;
+        self.with(id, decode)
     }
 
     /// A section of elements, as many as it has.
     pub(crate) fn all_elements<T: Element>(&self, id: SectionId) -> Result<Vec<T>, StoredError> {
-        let bytes = self.all(id)?;
-        if !bytes.len().is_multiple_of(T::BYTES) {
-            return Err(id.corrupt("part of an element"));
-        }
-        Ok(decode(&bytes))
+        id.check(self.len_of(id)?.is_multiple_of(T::BYTES), "part of an element")?;
+        self.with(id, decode)
     }
 
     /// Packed numbers, all of them below `limit`.

@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 /// Which part of an index a section holds. Numbers are never given a second meaning.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +58,7 @@ enum Content<'a> {
     /// One after the other.
     Pieces(Vec<&'a [u8]>),
     Elements(Box<dyn Encode + 'a>),
+    Coded(Coded<'a>),
 }
 
 impl<'a> Section<'a> {
@@ -77,6 +79,11 @@ impl<'a> Section<'a> {
         Section { id, content: Content::Elements(Box::new(elements)) }
     }
 
+    /// A section that is made when it is asked for.
+    pub(crate) fn coded(id: SectionId, make: impl Fn() -> Vec<u8> + Sync + 'a) -> Self {
+        Section { id, content: Content::Coded(Coded { make: Box::new(make), made: Mutex::new(None) }) }
+    }
+
     /// Which section it is.
     pub fn id(&self) -> SectionId {
         self.id
@@ -88,6 +95,7 @@ impl<'a> Section<'a> {
             Content::Made(bytes) => bytes.len(),
             Content::Pieces(pieces) => pieces.iter().map(|piece| piece.len()).sum(),
             Content::Elements(elements) => elements.encoded_len(),
+            Content::Coded(coded) => coded.len(),
         }
     }
 
@@ -97,12 +105,14 @@ impl<'a> Section<'a> {
     }
 
     /// The bytes of a range, which must lie within the section; borrowed where memory holds them in
-    /// one piece as they are stored. Ranges may be taken in any order and by several threads.
+    /// one piece as they are stored. Ranges may be taken in any order and by several threads; a section
+    /// that is read once, from its beginning to its end, keeps nothing that was made for it.
     pub fn bytes(&self, range: Range<usize>) -> Cow<'_, [u8]> {
         match &self.content {
             Content::Made(bytes) => Cow::Borrowed(&bytes[range]),
             Content::Pieces(pieces) => join(pieces, range),
             Content::Elements(elements) => Cow::Owned(elements.encode(range)),
+            Content::Coded(coded) => Cow::Owned(coded.bytes(range)),
         }
     }
 }
@@ -122,6 +132,31 @@ fn join<'a>(pieces: &[&'a [u8]], range: Range<usize>) -> Cow<'a, [u8]> {
     }
     assert_eq!(joined.len(), range.len(), "a range past the end of a section");
     joined
+}
+
+/// Bytes that are made when they are asked for, and forgotten with their last one.
+struct Coded<'a> {
+    make: Box<dyn Fn() -> Vec<u8> + Sync + 'a>,
+    made: Mutex<Option<Vec<u8>>>,
+}
+
+impl Coded<'_> {
+    fn len(&self) -> usize {
+        self.with(|bytes| (bytes.len(), true))
+    }
+
+    fn bytes(&self, range: Range<usize>) -> Vec<u8> {
+        self.with(|bytes| (bytes[range.clone()].to_vec(), range.end < bytes.len()))
+    }
+
+    /// Uses the bytes; keeps them if told so.
+    fn with<T>(&self, using: impl FnOnce(&[u8]) -> (T, bool)) -> T {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = made.take().unwrap_or_else(|| (self.make)());
+        let (result, keep) = using(&bytes);
+        *made = keep.then_some(bytes);
+        result
+    }
 }
 
 impl fmt::Debug for Section<'_> {
@@ -234,6 +269,7 @@ mod tests {
             Section::pieces_of(ID, vec![first, &[], second, first]),
             Section::bytes_of(ID, second),
             Section::made(ID, vec![7; 20]),
+            Section::coded(ID, || (3..50).collect()),
         ] {
             let whole = section.bytes(0..section.len()).into_owned();
             assert_eq!(whole.len(), section.len());

@@ -1,0 +1,7 @@
+//! Feeds on real file systems and a real kernel.
+
+mod fanotify;
+mod figures;
+mod inotify;
+mod mounts;
+mod world;
