@@ -6,6 +6,7 @@
 
 use crate::api::{Health, LoadReason, ScanOutcome, SnapshotFile, SourceInfo};
 use crate::held::Hold;
+use crate::leases::Leases;
 use crate::live::Track;
 use crate::run::ScanRun;
 use crate::sync::{ArcSwap, Condvar, Mutex};
@@ -212,6 +213,8 @@ pub(crate) type Shards = Vec<Arc<Shard>>;
 #[derive(Default)]
 pub(crate) struct Catalogue {
     shards: ArcSwap<Shards>,
+    /// Bodies that pages go on in.
+    pub(crate) leases: Leases,
     /// Number of changes so far; also the writers' lock.
     changes: Mutex<u64>,
     changed: Condvar,

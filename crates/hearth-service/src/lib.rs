@@ -21,6 +21,7 @@ mod freshness;
 mod hashing;
 mod held;
 mod janitor;
+mod leases;
 mod live;
 mod loader;
 mod maker;

@@ -121,7 +121,7 @@ impl Loader {
                     Ok(built(made))
                 }
                 (Attempted::Renewed(renewed), Some(pursuit)) => {
-                    pursuit.confirm(&self.catalogue, renewed, run).map(Confirmed::outcome)
+                    pursuit.confirm(&self.catalogue, &renewed, run).map(Confirmed::outcome)
                 }
                 (Attempted::Renewed(renewed), None) => {
                     Confirmed::unwatched(&self.catalogue, &source, renewed, run).map(Confirmed::outcome)

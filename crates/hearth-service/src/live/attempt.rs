@@ -70,7 +70,7 @@ impl Pursuit {
     pub(crate) fn confirm(
         &self,
         catalogue: &Catalogue,
-        renewed: Renewed,
+        renewed: &Renewed,
         run: &ScanRun,
     ) -> Result<Confirmed, Failure> {
         let mut index = self.source.track.index.lock();
