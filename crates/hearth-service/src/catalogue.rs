@@ -6,6 +6,7 @@
 
 use crate::api::{Health, LoadReason, ScanOutcome, SnapshotFile, SourceInfo};
 use crate::held::Hold;
+use crate::live::Track;
 use crate::run::ScanRun;
 use crate::sync::{ArcSwap, Condvar, Mutex};
 use arc_swap::ArcSwapOption;
@@ -27,6 +28,8 @@ pub(crate) struct Source {
     pub(crate) run: ArcSwapOption<ScanRun>,
     /// Whether a query already waited in vain for a first body.
     pub(crate) waited: AtomicBool,
+    /// How its body is kept up to it.
+    pub(crate) track: Track,
     queries: AtomicU64,
     last_query_ns: AtomicI64,
 }
@@ -39,6 +42,7 @@ impl Source {
             root,
             run: ArcSwapOption::empty(),
             waited: AtomicBool::new(false),
+            track: Track::default(),
             queries: AtomicU64::new(0),
             last_query_ns: AtomicI64::new(0),
         }
@@ -84,7 +88,7 @@ pub(crate) struct Published {
     /// Device the root was on.
     pub(crate) device: u64,
     /// Folders that the scan did not enter; empty while it runs.
-    pub(crate) closed: Vec<Closed>,
+    pub(crate) closed: Arc<[Closed]>,
     /// How the scan went, as far as it is over.
     pub(crate) outcome: Arc<ScanOutcome>,
     /// False if it was read from disk and has not been compared with the source since.

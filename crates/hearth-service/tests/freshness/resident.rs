@@ -169,14 +169,13 @@ fn status(world: &World) -> String {
     let feed = status.feed;
     let compared = feed.last_compare;
     format!(
-        "kind={} overflows={} advances={} compared_at={} looked={} changed={} scanned={} loaded={} generation={} loads={} rebuilds={}",
+        "kind={} overflows={} advances={} compared_at={} looked={} changed={} loaded={} generation={} loads={} rebuilds={}",
         feed.kind,
         feed.overflows_total,
         feed.advances_total,
         compared.map_or(0, |compared| compared.at_ns),
         compared.map_or(0, |compared| compared.looked),
         compared.map_or(0, |compared| compared.changed),
-        status.last_scan.is_some(),
         status.load_reason.map_or("", |reason| reason.word),
         status.generation,
         status.loads_total,
