@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Instant;
 
 /// Where the process finds its folders and its tree, and how it is to watch.
 const HOME: &str = "HEARTH_TEST_RESIDENT_HOME";
@@ -137,31 +138,38 @@ fn carry_out(world: &World, order: &str) -> String {
             until("it is saved", || world.status().snapshot.is_some() && !world.status().unsaved);
             "saved".to_owned()
         }
-        "peek" => peek(world),
         "become fresh" => become_fresh(world),
+        "first overflow" => overflow(world, 0),
         "status" => status(world),
         other => panic!("no such order: {other}"),
     }
 }
 
-/// One answer that did not wait.
-fn peek(world: &World) -> String {
-    let (answer, meta) = world.everything(None);
-    format!("rows={} stale={} complete={}", answer.len(), meta.stale, meta.complete)
-}
-
-/// Asks without waiting until an answer is not called stale, which must then be right. Tells how many were stale.
+/// Asks without waiting until an answer is not called stale: everything that is found then must be right. Tells how
+/// many were stale.
 fn become_fresh(world: &World) -> String {
-    let (mut stale, until) = (0, std::time::Instant::now() + LONG);
+    let (mut stale, until) = (0, Instant::now() + LONG);
     loop {
         let (answer, meta) = world.everything(None);
         if !meta.stale {
             let difference = answer.difference(&Tree::on_disk(&world.root));
             return format!("stale={stale} right={}", difference.is_none());
         }
-        assert!(std::time::Instant::now() < until, "it stays stale: {meta:?}");
+        assert!(Instant::now() < until, "it stays stale: {meta:?}");
         stale += 1;
     }
+}
+
+/// Waits until one more overflow is known, then does as [`become_fresh`]; what comes before was asked before anything
+/// could be known. Questions are small ones, so that many fit into a comparison.
+fn overflow(world: &World, known: u64) -> String {
+    until("the overflow is known", || world.status().feed.overflows_total > known);
+    let (mut stale, until) = (0, Instant::now() + LONG);
+    while world.finds("=file-1", None).1.stale {
+        assert!(Instant::now() < until, "it stays stale");
+        stale += 1;
+    }
+    become_fresh(world).replace("stale=0", &format!("stale={stale}"))
 }
 
 fn status(world: &World) -> String {
