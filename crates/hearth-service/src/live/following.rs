@@ -1,17 +1,19 @@
 //! The thread that reads a feed and takes its changes into the index.
 
 use super::Live;
+use super::attempt::advance;
 use super::backlog::{folder_of, look_at};
 use super::opening::{REST, is_live};
+use super::remembered::Remembered;
 use super::state::Verified;
 use super::track::{Followed, name};
 use crate::catalogue::Source;
 use crate::clock;
 use crate::maker::{Advanced, Product};
 use crate::pools;
-use hearth_core::{CancelToken, HeapSize, UnixNanos};
+use hearth_core::{CancelToken, UnixNanos};
 use hearth_files::follow::{FollowError, Follower, Seen};
-use hearth_residency::{Advance, ChangeClass, ChangeSet, ShardId};
+use hearth_residency::{ChangeClass, ChangeSet, ShardId};
 use hearth_watch::{Batch, Feed, FeedError};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -196,7 +198,7 @@ impl Following {
             if followed.generation != Some(published.generation) {
                 let handed = followed.handed;
                 followed.generation = Some(published.generation);
-                state.changed_out = false;
+                (state.changed_out, state.remembered) = (false, None);
                 let (generation, at, at_ns) = (published.generation, handed.began, handed.began_ns);
                 state.verified = handed.compared.then_some(Verified { generation, at, at_ns });
                 if handed.compared {
@@ -208,8 +210,11 @@ impl Following {
         if state.attempt.is_some() {
             return Place::Waiting;
         }
-        *index = None;
+        let followed = index.take();
         state.verified = None;
+        if let (None, Some(followed)) = (&published, followed) {
+            state.remembered = Some(Remembered::of(&followed.body));
+        }
         match published {
             Some(_) => Place::Unfollowed,
             None => Place::OutOfMemory { parked: shard.is_some_and(|shard| shard.digest.is_some()) },
@@ -264,14 +269,13 @@ impl Following {
         let mut digest = (*followed.digest).clone();
         digest.follow(&followed.body, &body);
         let digest = Arc::new(digest);
-        let advance = Advance {
-            body_bytes: body.heap_bytes() as u64,
-            digest_bytes: digest.heap_bytes() as u64,
-            shared_bytes: body.shared_bytes(&followed.body) as u64,
-            clock: 0,
+        let advance = advance(&followed.body, &body, &digest);
+        let advanced = Advanced {
+            body: Arc::clone(&body),
+            digest: Arc::clone(&digest),
+            made_ns: clock::now_ns(),
+            compared: None,
         };
-        let advanced =
-            Advanced { body: Arc::clone(&body), digest: Arc::clone(&digest), made_ns: clock::now_ns() };
         let id = self.source.info.id;
         let generation = link.advance(ShardId(id), from, Product::Advanced(advanced), advance);
         (followed.body, followed.digest) = (body, digest);
@@ -293,8 +297,14 @@ impl Following {
             }
             Place::Waiting => {}
             Place::OutOfMemory { parked } => {
-                let changed = !state.open.is_empty() || state.outdated.is_some();
-                (state.open, state.outdated, state.oldest) = Default::default();
+                let open = std::mem::take(&mut state.open);
+                let concerned = open.is_lost()
+                    || state
+                        .remembered
+                        .as_ref()
+                        .map_or(!open.is_empty(), |known| open.looks().any(|look| known.may_hold(look)));
+                let changed = concerned || state.outdated.is_some();
+                (state.outdated, state.oldest) = (None, None);
                 state.changed_out |= changed;
                 if changed && parked && !std::mem::replace(&mut state.asked, true) {
                     return Some(ChangeClass::Reconcile);

@@ -14,10 +14,12 @@ mod backlog;
 mod following;
 mod opening;
 mod own;
+mod remembered;
 mod state;
 mod track;
 mod waiting;
 
+pub(crate) use attempt::Confirmed;
 pub(crate) use own::OwnFolders;
 pub(crate) use track::{Freshness, Track};
 pub(crate) use waiting::Waited;
