@@ -161,6 +161,7 @@ impl Maker for Scanner {
             }
             self.walk.scan(&source.info.root, run)
         })?;
+        source.track.look_for(walked.astray);
         let root = Root { meta: walked.root_meta, ..root };
         let building = Instant::now();
         let body = {

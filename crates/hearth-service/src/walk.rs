@@ -75,6 +75,8 @@ pub(crate) struct Walked {
     pub(crate) outcome: ScanOutcome,
     pub(crate) closed: Vec<Closed>,
     pub(crate) root_meta: Meta,
+    /// Folders, by inode, that were not where they had been seen; `None` if there are too many to name.
+    pub(crate) astray: Option<Vec<u64>>,
 }
 
 /// How every source is scanned.
@@ -152,7 +154,8 @@ fn walked(report: ScanReport) -> Walked {
     };
     let closed = |skipped: Skipped| Closed { why: skipped.why.to_string(), path: skipped.path };
     let closed = report.skipped.into_iter().map(closed).collect();
-    Walked { outcome, closed, root_meta: report.root_meta }
+    let astray = (report.astray_total == report.astray.len() as u64).then_some(report.astray);
+    Walked { outcome, closed, root_meta: report.root_meta, astray }
 }
 
 impl ScanRun {

@@ -109,7 +109,7 @@ impl Live {
                 Some(opened)
             }
             Ok(None) => {
-                track.state.lock().no_feed = "watching is switched off (watch.feed)".to_owned();
+                self.leave_unwatched(source);
                 None
             }
             Err(why) => {
@@ -118,6 +118,11 @@ impl Live {
                 None
             }
         }
+    }
+
+    /// Says of a source that it is not watched because none is to be.
+    pub(crate) fn leave_unwatched(&self, source: &Source) {
+        source.track.state.lock().no_feed = "watching is switched off (watch.feed)".to_owned();
     }
 
     /// True if sources are to be watched.
