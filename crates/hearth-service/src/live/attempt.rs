@@ -15,6 +15,8 @@ use hearth_residency::{Advance, AttemptId, Outcome};
 use std::sync::Arc;
 use std::time::Instant;
 
+/// As of [`Handed::outdates`]: it does not say that nothing is out of date.
+const NEVER: u64 = u64::MAX;
 /// Times that what was told meanwhile is looked at before the rest is left to the feed's thread.
 const ROUNDS: usize = 8;
 
@@ -58,7 +60,11 @@ impl Pursuit {
             self.look_at_gathered(&mut next, cancel)?;
         }
         (made.body, made.digest) = (Arc::clone(&next.body), Arc::clone(&next.digest));
-        let handed = self.handed(made.began, made.began_ns, made.compared);
+        let mut handed = self.handed(made.began, made.began_ns, made.compared);
+        if made.folded {
+            // What the body in memory lacks, it lacks too.
+            handed.outdates = NEVER;
+        }
         self.install(&mut index, next, handed)
     }
 

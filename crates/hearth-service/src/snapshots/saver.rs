@@ -49,6 +49,7 @@ impl Save {
             outcome: (*published.outcome).clone(),
             compared: false,
             behind: true,
+            folded: false,
             peak_bytes: 0,
         }
     }
