@@ -6,6 +6,7 @@
 
 use crate::api::{Health, LoadReason, ScanOutcome, SnapshotFile, SourceInfo};
 use crate::held::Hold;
+use crate::history::History;
 use crate::run::ScanRun;
 use crate::sync::{ArcSwap, Condvar, Mutex};
 use arc_swap::ArcSwapOption;
@@ -27,6 +28,8 @@ pub(crate) struct Source {
     pub(crate) run: ArcSwapOption<ScanRun>,
     /// Whether a query already waited in vain for a first body.
     pub(crate) waited: AtomicBool,
+    /// Who did what, as far as the feed tells.
+    pub(crate) history: History,
     queries: AtomicU64,
     last_query_ns: AtomicI64,
 }
@@ -39,6 +42,7 @@ impl Source {
             root,
             run: ArcSwapOption::empty(),
             waited: AtomicBool::new(false),
+            history: History::default(),
             queries: AtomicU64::new(0),
             last_query_ns: AtomicI64::new(0),
         }

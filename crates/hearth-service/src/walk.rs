@@ -11,7 +11,9 @@ use crate::maker::Failure;
 use crate::run::{ScanRun, millis};
 use hearth_core::NO_TIME;
 use hearth_files::entry::Meta;
-use hearth_files::scan::{ExcludeRule, MAX_THREADS, ScanError, ScanOptions, ScanReport, Skipped, scan};
+use hearth_files::scan::{
+    ExcludeRule, MAX_THREADS, ScanError, ScanOptions, ScanReport, Skipped, scan, volume_of,
+};
 use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::os::unix::ffi::OsStrExt;
@@ -47,6 +49,12 @@ pub(crate) struct Place {
 pub(crate) fn look(root: &[u8]) -> Result<Place, String> {
     let meta = path(root).metadata().map_err(|error| format!("{}: {error}", lossy(root)))?;
     Ok(Place { device: meta.dev(), meta: root_meta(&meta) })
+}
+
+/// True if a root is all of a file system, or of a subvolume, and not a folder in it.
+pub(crate) fn is_whole_volume(root: &[u8]) -> bool {
+    let mount = volume_of(path(root)).ok();
+    mount.is_some_and(|mount| mount.path == root && (mount.root == b"/" || mount.fs_type == "btrfs"))
 }
 
 fn root_meta(meta: &Metadata) -> Meta {
