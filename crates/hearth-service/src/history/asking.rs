@@ -3,7 +3,6 @@
 //! Answered from what is kept, whether the index is in memory or not. What is asked about a path is answered by
 //! comparing paths, what is asked by a query through an index of the paths that are kept.
 
-use super::places::Folder;
 use super::{Noted, names};
 use crate::Service;
 use crate::api::{HistoryAnswer, HistoryRequest, HistoryRow};
@@ -113,8 +112,8 @@ impl Service {
     /// Why acts are not kept, or not those of all these sources, and what to do about it.
     fn why_not_all(&self, sources: &[Chosen]) -> String {
         let off = match self.config.history.entries {
-            Some(0) => "it is switched off by `history.entries`",
-            None if self.acts_kept() == 0 => "a daemon of root keeps none unless it is told to",
+            Some(0) => "the history is switched off by `history.entries`",
+            None if self.acts_kept() == 0 => "a daemon of root keeps no history unless it is told to",
             _ => return self.why_blind(sources),
         };
         format!(
@@ -151,10 +150,7 @@ fn row(source: &Chosen, act: &Noted, users: &Names) -> HistoryRow {
     let name = act.uid.and_then(|uid| users.name(uid));
     HistoryRow {
         path: act.path(b""),
-        unseen_folder: match act.folder {
-            Folder::Unseen(inode) => Some(inode),
-            Folder::At(_) => None,
-        },
+        unseen_folder: act.folder.path.is_none().then_some(act.folder.inode),
         kind: act.kind,
         first_ns: act.first_ns,
         at_ns: act.at_ns,

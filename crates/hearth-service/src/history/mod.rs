@@ -37,14 +37,16 @@ impl History {
         self.ring.lock().entries()
     }
 
-    /// Notes what a batch of the feed told, and how many acts it left out. `before` and `after` are the index
-    /// before the looks of the batch and after them: what is gone has its path in the one, what came in the other.
-    pub(crate) fn note(&self, before: &Body, after: &Body, acts: &[Act], dropped: u64) {
+    /// Notes what the feed told, and how many acts it left out. Folders are looked up in the `bodies`, the best
+    /// first: the index after what changed was taken in, then the one before, which knows what is gone. Without
+    /// any, as while the source is out of memory, they are known by earlier acts.
+    pub(crate) fn note(&self, bodies: &[&Body], acts: &[Act], dropped: u64) {
         if acts.is_empty() && dropped == 0 || self.entries() == 0 {
             return;
         }
-        let folders = Folders::of(before, after, acts);
+        let known = (!bodies.is_empty()).then(|| Folders::in_bodies(bodies, acts));
         let mut ring = self.ring.lock();
+        let folders = known.unwrap_or_else(|| ring.folders(acts));
         ring.drop_acts(dropped);
         for act in acts {
             ring.push(Noted::of(act, folders.folder(act.folder)));

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 /// The folder of an act.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Folder {
-    /// Absolute path, without trailing slash.
-    At(Arc<[u8]>),
-    /// No index ever held the folder with this inode: it came and went between two looks, or lies outside.
-    Unseen(u64),
+pub(super) struct Folder {
+    pub(super) inode: u64,
+    /// Absolute path, without trailing slash; `None` if no index ever held it: it came and went between two looks,
+    /// or lies outside.
+    pub(super) path: Option<Arc<[u8]>>,
 }
 
 /// Folders of a batch of acts, each looked up once.
@@ -20,13 +20,11 @@ pub(super) struct Folders {
 }
 
 impl Folders {
-    /// Finds the folders of acts: where they are, else where they were.
-    pub(super) fn of(before: &Body, after: &Body, acts: &[Act]) -> Self {
-        let mut wanted: Vec<u64> = acts.iter().map(|act| act.folder).collect();
-        wanted.sort_unstable();
-        wanted.dedup();
+    /// Finds the folders of acts, each in the first body that has it.
+    pub(super) fn in_bodies(bodies: &[&Body], acts: &[Act]) -> Self {
+        let mut wanted = wanted(acts);
         let mut known = HashMap::with_capacity(wanted.len());
-        for body in [after, before] {
+        for body in bodies {
             let paths = body.folder_paths(&wanted);
             let found = wanted.iter().zip(paths).filter_map(|(inode, path)| Some((*inode, path?.into())));
             known.extend(found);
@@ -35,8 +33,23 @@ impl Folders {
         Self { known }
     }
 
+    /// Finds the folders of acts among others, the last of each inode counts.
+    pub(super) fn among<'a>(folders: impl Iterator<Item = &'a Folder>, acts: &[Act]) -> Self {
+        let wanted = wanted(acts);
+        let wanted = folders.filter(|folder| wanted.binary_search(&folder.inode).is_ok());
+        Self { known: wanted.filter_map(|folder| Some((folder.inode, folder.path.clone()?))).collect() }
+    }
+
     /// The folder with this inode.
     pub(super) fn folder(&self, inode: u64) -> Folder {
-        self.known.get(&inode).map_or(Folder::Unseen(inode), |path| Folder::At(Arc::clone(path)))
+        Folder { inode, path: self.known.get(&inode).cloned() }
     }
+}
+
+/// Inodes of the folders of acts, ordered, each once.
+fn wanted(acts: &[Act]) -> Vec<u64> {
+    let mut wanted: Vec<u64> = acts.iter().map(|act| act.folder).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    wanted
 }

@@ -1,6 +1,6 @@
 //! The ring of acts: bounded by number and bytes, equal acts in a row are one with a count.
 
-use super::Folder;
+use super::{Folder, Folders};
 use hearth_core::UnixNanos;
 use hearth_watch::{Act, ActKind};
 use std::collections::VecDeque;
@@ -16,7 +16,7 @@ const UNSEEN: &[u8] = "…".as_bytes();
 /// An act, or several equal ones in a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Noted {
-    pub(crate) folder: Folder,
+    pub(super) folder: Folder,
     pub(crate) name: Box<[u8]>,
     pub(crate) kind: ActKind,
     pub(crate) pid: u32,
@@ -47,18 +47,15 @@ impl Noted {
 
     /// Absolute path; `…/name` after `root` in a folder that was never seen.
     pub(super) fn path(&self, root: &[u8]) -> Vec<u8> {
-        match &self.folder {
-            Folder::At(path) => [path, &b"/"[..], &self.name].concat(),
-            Folder::Unseen(_) => [root, UNSEEN, b"/", &self.name].concat(),
+        match &self.folder.path {
+            Some(path) => [path, &b"/"[..], &self.name].concat(),
+            None => [root, UNSEEN, b"/", &self.name].concat(),
         }
     }
 
     /// Bytes it takes, its folder's path counted as if it had that for itself.
     fn bytes(&self) -> usize {
-        let folder = match &self.folder {
-            Folder::At(path) => path.len(),
-            Folder::Unseen(_) => 0,
-        };
+        let folder = self.folder.path.as_ref().map_or(0, |path| path.len());
         size_of::<Self>() + self.name.len() + folder + self.command.len()
     }
 
@@ -109,7 +106,7 @@ impl Ring {
     /// Adds the newest act. One in a folder that was never seen is about this source only if there is nothing
     /// beside it in the file system.
     pub(super) fn push(&mut self, act: Noted) {
-        if !self.whole && matches!(act.folder, Folder::Unseen(_)) {
+        if !self.whole && act.folder.path.is_none() {
             return;
         }
         if let Some(last) = self.acts.back_mut()
@@ -123,6 +120,11 @@ impl Ring {
         self.bytes += act.bytes();
         self.acts.push_back(Arc::new(act));
         self.shrink();
+    }
+
+    /// The folders of acts, as far as earlier acts tell.
+    pub(super) fn folders(&self, acts: &[Act]) -> Folders {
+        Folders::among(self.acts.iter().map(|noted| &noted.folder), acts)
     }
 
     pub(super) fn recent(&self) -> Recent {
@@ -148,7 +150,7 @@ mod tests {
 
     fn act(name: &str, kind: ActKind, pid: u32, at_ns: i64) -> Noted {
         Noted {
-            folder: Folder::At(Arc::from(*b"/a")),
+            folder: Folder { inode: 2, path: Some(Arc::from(*b"/a")) },
             name: name.as_bytes().into(),
             kind,
             pid,
@@ -200,7 +202,7 @@ mod tests {
 
     #[test]
     fn what_may_lie_outside_of_the_source_is_not_kept() {
-        let unseen = Noted { folder: Folder::Unseen(7), ..act("a", ActKind::Created, 1, 0) };
+        let unseen = Noted { folder: Folder { inode: 7, path: None }, ..act("a", ActKind::Created, 1, 0) };
         let mut ring = ring(9);
         ring.push(unseen.clone());
         assert_eq!(ring.recent().acts[0].path(b"/r/"), "/r/…/a".as_bytes());

@@ -46,7 +46,7 @@ impl House {
         let before = self.volume.body();
         self.volume.apply(changes);
         let shard = self.service.catalogue.load()[0].clone();
-        shard.source.history.note(&before, &self.volume.body(), acts, 1);
+        shard.source.history.note(&[&self.volume.body(), &before], acts, 1);
     }
 
     fn ask(&self, request: HistoryRequest) -> Result<HistoryAnswer, ServiceError> {
@@ -97,6 +97,18 @@ fn what_went_with_its_folder_keeps_the_path_it_had() {
     let within =
         HistoryRequest { within: vec![tree.join("src").as_os_str().as_bytes().to_vec()], ..query("") };
     assert_eq!(house.rows(within), all[1..]);
+}
+
+#[test]
+fn while_the_index_is_out_of_memory_folders_are_known_by_earlier_acts() {
+    use ActKind::{Created, Removed};
+    let mut house = house(Some(100));
+    let src = house.inode("src");
+    house.note(&[], &[act(src, "a", Created, 1)]);
+    let shard = house.service.catalogue.load()[0].clone();
+    shard.source.history.note(&[], &[act(src, "a", Removed, 2), act(house.inode(""), "b", Created, 3)], 0);
+    let known = [("src/a", Removed), ("src/a", Created)].map(|(path, kind)| (path.to_owned(), kind));
+    assert_eq!(house.rows(HistoryRequest::default()), known);
 }
 
 #[test]

@@ -1,0 +1,123 @@
+//! `history`: who made, changed and removed something. Only fanotify tells, which only root may use.
+
+use crate::world::{Run, World, of_type};
+use serde_json::Value;
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// A world whose daemon keeps a history.
+fn world() -> World {
+    let world = World::empty();
+    fs::create_dir_all(world.home()).expect("a folder");
+    fs::write(world.home().join("config.toml"), "[history]\nentries = 1000\n").expect("a file");
+    world.put(b"src/main.rs");
+    world.index();
+    world
+}
+
+/// True if the daemon can be told who does something; else says why the test has nothing to look at.
+fn is_told(world: &World) -> bool {
+    let lines = world.json(&["status", "--json"]);
+    let feed = &of_type(&lines, "shard")[0]["feed"];
+    if feed["kind"] != "fanotify" {
+        eprintln!("skipped: fanotify cannot be had here: {feed}");
+    }
+    feed["kind"] == "fanotify"
+}
+
+fn shell(world: &World, script: &str) {
+    let status = Command::new("sh").args(["-c", script]).current_dir(world.tree()).status();
+    assert!(status.expect("sh runs").success(), "{script}");
+}
+
+/// Asks until there are so many acts: they are noted a moment after they were done.
+fn ask(world: &World, args: &[&str], acts: usize) -> Run {
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        let run = world.run(args);
+        if run.text().lines().count() > acts || Instant::now() > until {
+            return run;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn what_and_path(world: &World, acts: &[&Value]) -> Vec<(String, String)> {
+    let prefix = format!("{}/", world.tree().display());
+    let text = |value: &Value| value.as_str().expect("text").replace(&prefix, "");
+    acts.iter().map(|act| (text(&act["what"]), text(&act["path"]))).collect()
+}
+
+#[test]
+fn a_history_that_is_off_says_how_to_switch_it_on() {
+    let world = World::with(&["a"]);
+    let summary = world.json(&["history", "--json"]);
+    let history = &of_type(&summary, "summary")[0]["history"];
+    assert!(history["why"].as_str().is_some_and(|why| !why.is_empty()), "{history}");
+    let run = world.run(&["history"]);
+    assert_eq!((run.code, run.text().as_str()), (1, ""));
+    assert!(run.stderr.contains(history["why"].as_str().expect("text")), "{}", run.stderr);
+    if rustix::process::geteuid().is_root() {
+        assert!(run.stderr.contains("HEARTH_HISTORY_ENTRIES=10000"), "{}", run.stderr);
+        assert_eq!(history["on"], false);
+    }
+}
+
+#[test]
+fn what_cannot_be_asked_is_refused_where_it_stands() {
+    let world = World::with(&["a"]);
+    let run = world.run(&["history", "a", "size:>1"]);
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("size: looks at the metadata"), "{}", run.stderr);
+    let run = world.run(&["history", "/nonexistent-folder/x"]);
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("no source"), "{}", run.stderr);
+}
+
+#[test]
+fn the_program_that_removed_a_file_is_named() {
+    let world = world();
+    if !is_told(&world) {
+        return;
+    }
+    shell(&world, "rm src/main.rs");
+    let run = ask(&world, &["history", "src/main.rs"], 1);
+    let line = run.text().lines().nth(1).unwrap_or_default().to_owned();
+    assert!(
+        line.contains("  removed  ") && line.contains("  rm[") && line.ends_with("src/main.rs"),
+        "{}",
+        run.text()
+    );
+    assert_eq!(run.code, 0);
+}
+
+#[test]
+fn what_went_with_its_folder_is_found_by_the_path_it_had() {
+    let world = world();
+    if !is_told(&world) {
+        return;
+    }
+    shell(&world, "mkdir d");
+    assert_eq!(world.run(&["find", "=d", "--wait-fresh", "10s"]).code, 0);
+    shell(&world, "touch d/one.txt && sleep 0.2 && mv d/one.txt d/two.txt && sleep 0.2 && rm -r d");
+    let lines = ask(&world, &["history", "d", "--in", ".", "-n", "50", "--json"], 1).json();
+    assert!(!of_type(&lines, "act").is_empty(), "{lines:?}");
+    let lines = ask(&world, &["history", "./d", "-n", "50", "--json"], 6).json();
+    let acts: Vec<(String, String)> = what_and_path(&world, &of_type(&lines, "act"));
+    for (what, path) in [
+        ("removed", "d"),
+        ("removed", "d/two.txt"),
+        ("renamed-to", "d/two.txt"),
+        ("renamed-from", "d/one.txt"),
+        ("created", "d/one.txt"),
+        ("created", "d"),
+    ] {
+        assert!(acts.contains(&(what.to_owned(), path.to_owned())), "{what} {path}: {acts:?}");
+    }
+    let summary = of_type(&lines, "summary")[0];
+    assert_eq!((&summary["history"]["on"], &summary["history"]["dropped"]), (&true.into(), &0.into()));
+    let lines = ask(&world, &["history", "ext:txt", "--json"], 4).json();
+    let names: Vec<(String, String)> = what_and_path(&world, &of_type(&lines, "act"));
+    assert!(names.len() >= 4 && names.iter().all(|(_, path)| path.ends_with(".txt")), "{names:?}");
+}
