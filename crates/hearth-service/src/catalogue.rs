@@ -7,6 +7,7 @@
 use crate::api::{Health, LoadReason, ScanOutcome, SnapshotFile, SourceInfo};
 use crate::held::Hold;
 use crate::history::History;
+use crate::live::Track;
 use crate::run::ScanRun;
 use crate::sync::{ArcSwap, Condvar, Mutex};
 use arc_swap::ArcSwapOption;
@@ -30,6 +31,8 @@ pub(crate) struct Source {
     pub(crate) waited: AtomicBool,
     /// Who did what, as far as the feed tells.
     pub(crate) history: History,
+    /// How its body is kept up to it.
+    pub(crate) track: Track,
     queries: AtomicU64,
     last_query_ns: AtomicI64,
 }
@@ -43,6 +46,7 @@ impl Source {
             run: ArcSwapOption::empty(),
             waited: AtomicBool::new(false),
             history: History::default(),
+            track: Track::default(),
             queries: AtomicU64::new(0),
             last_query_ns: AtomicI64::new(0),
         }
@@ -88,7 +92,7 @@ pub(crate) struct Published {
     /// Device the root was on.
     pub(crate) device: u64,
     /// Folders that the scan did not enter; empty while it runs.
-    pub(crate) closed: Vec<Closed>,
+    pub(crate) closed: Arc<[Closed]>,
     /// How the scan went, as far as it is over.
     pub(crate) outcome: Arc<ScanOutcome>,
     /// False if it was read from disk and has not been compared with the source since.

@@ -49,7 +49,8 @@ impl Service {
     /// that is not absolute; [`ServiceError::UnknownSource`]; [`ServiceError::Cancelled`].
     pub fn history(&self, req: &HistoryRequest, cancel: &CancelToken) -> Result<HistoryAnswer, ServiceError> {
         let began = Instant::now();
-        let question = Question { query: &req.query, cwd: req.cwd.as_deref(), within: &req.within };
+        let (cwd, within) = (req.cwd.as_deref(), req.within.as_slice());
+        let question = Question { query: &req.query, cwd, within, wait_fresh: None };
         let wanted = Wanted {
             path: req.path.as_deref().map(absolute).transpose()?,
             query: self.parse(question)?,
