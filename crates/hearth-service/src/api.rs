@@ -362,7 +362,7 @@ pub struct HistoryAnswer {
     pub matched: u64,
     /// Acts that are kept of the sources that were asked.
     pub kept: u64,
-    /// Acts on them that could not be kept, because they came too fast.
+    /// Acts in their file systems that could not be kept, because they came too fast.
     pub dropped: u64,
     /// Whether acts are kept at all.
     pub on: bool,

@@ -88,9 +88,9 @@ fn table(rows: &[Act], quoted: bool) -> Table {
     for row in rows {
         let mut path = Vec::new();
         if quoted {
-            quote::push_visible(&mut path, &row.path.0)
+            quote::push_visible(&mut path, &row.path.0);
         } else {
-            path.extend_from_slice(&row.path.0)
+            path.extend_from_slice(&row.path.0);
         }
         let cells = [time::seconds(Some(row.at_ns)), what(row), program(row), user(row)];
         table.row(cells.map(String::into_bytes).into_iter().chain([path]).collect());

@@ -1,6 +1,6 @@
 //! How changes of the sources are noticed, and why one is only compared now and then.
 //!
-//! A feed belongs to an index in memory: what is parked or cold is not watched, and that is in order.
+//! What is parked or cold need not be watched: only of what is in memory it is worth a word.
 
 use hearth_protocol::answer::Check;
 use hearth_service::Config;
@@ -31,14 +31,14 @@ pub(super) fn checks(config: &Config, shards: &[ShardStatus]) -> Vec<Check> {
 }
 
 fn judge(around: Surroundings, shards: &[ShardStatus]) -> Vec<Check> {
-    let watched = |shard: &&ShardStatus| matches!(shard.tier, Tier::Warm | Tier::Hot);
-    let (live, rest): (Vec<_>, Vec<_>) = shards.iter().filter(watched).partition(|shard| shard.feed.live);
+    let (live, rest): (Vec<_>, Vec<_>) = shards.iter().partition(|shard| shard.feed.live);
     let mut checks = Vec::new();
     if !live.is_empty() {
         let told: Vec<String> = live.iter().map(|shard| told(shard)).collect();
         checks.push(Check::ok("feeds", told.join("; ")));
     }
-    checks.extend(rest.into_iter().map(|shard| not_live(around, shard)));
+    let in_memory = |shard: &&ShardStatus| matches!(shard.tier, Tier::Warm | Tier::Hot);
+    checks.extend(rest.into_iter().filter(in_memory).map(|shard| not_live(around, shard)));
     checks
 }
 

@@ -47,7 +47,7 @@ pub struct HistoryTotal {
     pub why: String,
     /// Acts that are kept of the sources that were asked.
     pub kept: u64,
-    /// Acts on them that could not be kept, because they came too fast.
+    /// Acts in their file systems that could not be kept, because they came too fast.
     pub dropped: u64,
 }
 

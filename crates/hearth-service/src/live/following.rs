@@ -2,7 +2,7 @@
 
 use super::Live;
 use super::backlog::{folder_of, look_at};
-use super::opening::{REST, is_live};
+use super::opening::{ACTS, REST, is_live};
 use super::state::Verified;
 use super::track::{Followed, name};
 use crate::catalogue::Source;
@@ -148,7 +148,7 @@ impl Following {
             }
         }
         let acts = batch.acts.into_iter().filter(|act| !self.live.own.hold(self.device, act.folder));
-        state.acts.add(acts, batch.acts_dropped, self.source.history.entries());
+        state.acts.add(acts, batch.acts_dropped, self.source.history.entries().max(ACTS));
         state.held.extend(batch.cookies);
         if state.gathered.as_ref().is_some_and(super::backlog::Backlog::is_lost) {
             state.outdate("more changed than could be remembered");
