@@ -49,14 +49,31 @@ fn status_says_how_changes_are_noticed() {
     assert!(check["detail"].as_str().is_some_and(|text| text.contains(feed["text"].as_str().expect("text"))));
 }
 
-#[test]
-fn a_source_that_nothing_tells_of_says_what_to_do() {
+/// A world whose daemon is configured so.
+fn configured(text: &str) -> World {
     let world = World::empty();
     std::fs::create_dir_all(world.home()).expect("a folder");
-    std::fs::write(world.home().join("config.toml"), "[watch]\nfeed = \"poll\"\npoll_s = 86400\n")
-        .expect("a file");
+    std::fs::write(world.home().join("config.toml"), text).expect("a file");
     world.put(b"a");
     world.index();
+    world
+}
+
+#[test]
+fn a_wait_in_vain_is_told() {
+    let world = configured("[watch]\nfeed = \"off\"\n");
+    let run = world.run(&["find", "=a", "--wait-fresh", "100ms"]);
+    assert_eq!((run.code, world.relative(&run)), (0, vec!["a".to_owned()]));
+    assert!(run.stderr.contains("tree is stale") && run.stderr.contains("watch.feed"), "{}", run.stderr);
+    let lines = world.json(&["find", "=a", "--wait-fresh", "100ms", "--json"]);
+    let meta = &of_type(&lines, "summary")[0]["meta"][0];
+    assert_eq!((&meta["stale"], meta.get("proof")), (&true.into(), None), "{meta}");
+    assert_eq!(world.run(&["find", "=a"]).stderr, "", "who does not ask to wait is told of nothing");
+}
+
+#[test]
+fn a_source_that_nothing_tells_of_says_what_to_do() {
+    let world = configured("[watch]\nfeed = \"poll\"\npoll_s = 86400\n");
     let lines = world.json(&["status", "--json"]);
     let feed = &of_type(&lines, "shard")[0]["feed"];
     assert_eq!((&feed["kind"], &feed["live"]), (&"poll".into(), &false.into()), "{feed}");
