@@ -1,4 +1,7 @@
 //! Rows of `history`: what was done to a name, by whom and when.
+//!
+//! Paths are those of that time. What is not known of a process, because it had ended when it was asked for, is
+//! absent or empty; nothing is guessed.
 
 use crate::bytes::{PathField, V1};
 use serde::{Deserialize, Serialize};

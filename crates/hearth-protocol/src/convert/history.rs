@@ -1,4 +1,7 @@
 //! `history`, from the wire and to it.
+//!
+//! Kinds of acts become the words that the contract fixes for them. There is no `meta` in the summary: the answer
+//! does not come from an index.
 
 use super::{Report, report_rows, within};
 use crate::answer;

@@ -1,4 +1,7 @@
 //! Parameters of `history`.
+//!
+//! A path and a query are told apart by the client: what looks like a path to a person is not for the daemon to
+//! decide. Both together narrow each other.
 
 use super::is_default;
 use crate::bytes::{B64, from_twins, to_twins};

@@ -1,4 +1,7 @@
-//! The ring of acts: bounded by number and bytes, equal acts in a row are one with a count.
+//! The ring of acts: the newest push the oldest out.
+//!
+//! Bounded by number and by bytes. Equal acts in a row, each within a second of the one before, are one with a
+//! count, so that a program that writes a log line by line does not push everything else out.
 
 use super::{Folder, Folders};
 use hearth_core::UnixNanos;

@@ -1,6 +1,7 @@
 //! The thread that reads a feed and takes its changes into the index.
 
 use super::Live;
+use super::attempt::advance;
 use super::backlog::{folder_of, look_at};
 use super::opening::{ACTS, REST, is_live};
 use super::state::Verified;
@@ -9,10 +10,10 @@ use crate::catalogue::Source;
 use crate::clock;
 use crate::maker::{Advanced, Product};
 use crate::pools;
-use hearth_core::{CancelToken, HeapSize, UnixNanos};
+use hearth_core::{CancelToken, UnixNanos};
 use hearth_files::follow::{FollowError, Follower, Seen};
 use hearth_files::index::Body;
-use hearth_residency::{Advance, ChangeClass, ChangeSet, ShardId};
+use hearth_residency::{ChangeClass, ChangeSet, ShardId};
 use hearth_watch::{Batch, Feed, FeedError};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -279,14 +280,13 @@ impl Following {
         let mut digest = (*followed.digest).clone();
         digest.follow(&followed.body, &body);
         let digest = Arc::new(digest);
-        let advance = Advance {
-            body_bytes: body.heap_bytes() as u64,
-            digest_bytes: digest.heap_bytes() as u64,
-            shared_bytes: body.shared_bytes(&followed.body) as u64,
-            clock: 0,
+        let advance = advance(&followed.body, &body, &digest);
+        let advanced = Advanced {
+            body: Arc::clone(&body),
+            digest: Arc::clone(&digest),
+            made_ns: clock::now_ns(),
+            compared: None,
         };
-        let advanced =
-            Advanced { body: Arc::clone(&body), digest: Arc::clone(&digest), made_ns: clock::now_ns() };
         let id = self.source.info.id;
         let generation = link.advance(ShardId(id), from, Product::Advanced(advanced), advance);
         (followed.body, followed.digest) = (body, digest);
