@@ -7,6 +7,7 @@
 use crate::Service;
 use crate::api::{Freed, Health, ScanProgress, SourceInfo, Tier};
 use crate::catalogue::Shard;
+use crate::config::FeedChoice;
 use crate::error::{Overlap, ServiceError, lossy};
 use crate::forecast;
 use crate::paths::{holds, normalise, shown};
@@ -177,6 +178,9 @@ impl Service {
         let entries = self.acts_kept();
         if entries > 0 {
             shard.source.history.keep(entries, walk::is_whole_volume(&info.root));
+        }
+        if self.config.watch.feed == FeedChoice::Off {
+            shard.source.track.switch_off();
         }
         shard
     }

@@ -15,6 +15,7 @@ mod backlog;
 mod following;
 mod opening;
 mod own;
+mod remembered;
 mod state;
 mod track;
 mod waiting;
@@ -109,7 +110,7 @@ impl Live {
                 Some(opened)
             }
             Ok(None) => {
-                track.state.lock().no_feed = "watching is switched off (watch.feed)".to_owned();
+                track.switch_off();
                 None
             }
             Err(why) => {

@@ -97,6 +97,11 @@ impl Track {
         }
     }
 
+    /// Says that the source is not watched because that is switched off: who waits is told so.
+    pub(crate) fn switch_off(&self) {
+        self.state.lock().no_feed = "watching is switched off (watch.feed)".to_owned();
+    }
+
     /// Keeps what came of a comparison.
     pub(crate) fn note_compare(&self, outcome: CompareOutcome) {
         self.state.lock().last_compare = Some(outcome);
