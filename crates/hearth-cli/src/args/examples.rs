@@ -62,7 +62,7 @@ Examples:
   hearth history src/main.rs        who made, changed or removed this, also if it is gone
   hearth history . -n 100           everything done below here
   hearth history '*.conf' --in /etc
-  hearth history ext:db --json | jq -r .command | sort | uniq -c
+  hearth history ext:db --json | jq -r '.command // empty' | sort | uniq -c
 
 A daemon of root keeps a history if `history.entries` is set (`hearth config`).";
 
