@@ -8,11 +8,12 @@ use clap::Parser as _;
 use std::ffi::OsString;
 
 /// Every command word. A test holds it equal to what the parser knows.
-pub(crate) const COMMANDS: [&str; 20] = [
+pub(crate) const COMMANDS: [&str; 21] = [
     "find",
     "du",
     "dupes",
     "stats",
+    "history",
     "add",
     "forget",
     "list",

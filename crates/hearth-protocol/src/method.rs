@@ -13,6 +13,8 @@ pub const DU: &str = "du";
 pub const STATS: &str = "stats";
 /// Files of equal content.
 pub const DUPES: &str = "dupes";
+/// Which program made, changed or removed something.
+pub const HISTORY: &str = "history";
 /// Register a source.
 pub const ADD: &str = "add";
 /// Unregister a source.
@@ -47,12 +49,13 @@ pub const UNSUBSCRIBE: &str = "unsubscribe";
 pub const SHUTDOWN: &str = "shutdown";
 
 /// Every method, in the order of `hello`'s capabilities.
-pub const ALL: [&str; 21] = [
+pub const ALL: [&str; 22] = [
     HELLO,
     FIND,
     DU,
     STATS,
     DUPES,
+    HISTORY,
     ADD,
     FORGET,
     LIST,

@@ -478,7 +478,8 @@ impl Service {
         known.map_or_else(|| id.to_string(), |shard| shard.source.info.name.clone())
     }
 
-    fn parse(&self, question: Question<'_>) -> Result<Query, ServiceError> {
+    /// The query of a question.
+    pub(crate) fn parse(&self, question: Question<'_>) -> Result<Query, ServiceError> {
         if question.query.len() > limits::QUERY_BYTES {
             return Err(ServiceError::BadQuery {
                 position: limits::QUERY_BYTES,

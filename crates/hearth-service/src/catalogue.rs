@@ -6,6 +6,7 @@
 
 use crate::api::{Health, LoadReason, ScanOutcome, SnapshotFile, SourceInfo};
 use crate::held::Hold;
+use crate::history::History;
 use crate::leases::Leases;
 use crate::live::Track;
 use crate::run::ScanRun;
@@ -29,6 +30,8 @@ pub(crate) struct Source {
     pub(crate) run: ArcSwapOption<ScanRun>,
     /// Whether a query already waited in vain for a first body.
     pub(crate) waited: AtomicBool,
+    /// Who did what, as far as the feed tells.
+    pub(crate) history: History,
     /// How its body is kept up to it.
     pub(crate) track: Track,
     queries: AtomicU64,
@@ -43,6 +46,7 @@ impl Source {
             root,
             run: ArcSwapOption::empty(),
             waited: AtomicBool::new(false),
+            history: History::default(),
             track: Track::default(),
             queries: AtomicU64::new(0),
             last_query_ns: AtomicI64::new(0),

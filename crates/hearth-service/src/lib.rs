@@ -20,6 +20,7 @@ mod forecast;
 mod freshness;
 mod hashing;
 mod held;
+mod history;
 mod janitor;
 mod leases;
 mod live;

@@ -112,9 +112,6 @@ impl Loader {
         let Some(known) = self.catalogue.get(shard.0) else { return Outcome::Cancelled };
         let source = Arc::clone(&known.source);
         drop(known);
-        if let Some(live) = self.live.as_ref().filter(|live| !live.is_on()) {
-            live.leave_unwatched(&source);
-        }
         let live = self.live.as_ref().filter(|live| live.is_on() && *job != Job::Digest);
         let made = catch_unwind(AssertUnwindSafe(|| {
             let pursuit = live.map(|live| live.begin(&source, attempt));
@@ -220,7 +217,7 @@ impl Loader {
                 made_ns: clock::now_ns(),
                 compared: true,
                 behind: false,
- folded: false,
+                folded: false,
                 ..made
             },
         }))

@@ -187,7 +187,8 @@ impl Maker for Scanner {
             peak_bytes: working_bytes(walked.outcome.entries),
             outcome: ScanOutcome { build_ms: millis(built_in), ..walked.outcome },
             compared: true,
-            behind: false, folded: false,
+            behind: false,
+            folded: false,
         })
     }
 

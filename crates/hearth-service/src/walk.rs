@@ -53,6 +53,12 @@ pub(crate) fn look(root: &[u8]) -> Result<Place, String> {
     Ok(Place { device: meta.dev(), meta: root_meta(&meta) })
 }
 
+/// True if a root is all of a file system, or of a subvolume, and not a folder in it.
+pub(crate) fn is_whole_volume(root: &[u8]) -> bool {
+    let mount = volume_of(path(root)).ok();
+    mount.is_some_and(|mount| mount.path == root && (mount.root == b"/" || mount.fs_type == "btrfs"))
+}
+
 fn root_meta(meta: &Metadata) -> Meta {
     let nanos = |seconds: i64, nanos: i64| seconds.saturating_mul(1_000_000_000).saturating_add(nanos);
     let created = meta.created().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());

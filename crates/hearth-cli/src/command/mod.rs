@@ -10,6 +10,7 @@ mod doctor;
 mod du;
 mod dupes;
 mod find;
+mod history;
 mod memory;
 mod rpc;
 mod shell;
@@ -33,6 +34,7 @@ pub(crate) fn run(command: &Command, console: &mut Console) -> Outcome {
         Command::Du(args) => du::run(args, console),
         Command::Dupes(args) => dupes::run(args, console),
         Command::Stats(args) => stats::run(args, console),
+        Command::History(args) => history::run(args, console),
         Command::Add(args) => sources::add(args, console),
         Command::Forget(args) => sources::forget(args, console),
         Command::List(args) => sources::list(args, console),
@@ -58,6 +60,7 @@ pub(crate) fn wants_json(command: &Command) -> bool {
         Command::Du(args) => args.form.json,
         Command::Dupes(args) => args.form.json,
         Command::Stats(args) => args.form.json,
+        Command::History(args) => args.json,
         Command::Add(args) => args.json,
         Command::Forget(args) => args.json,
         Command::List(args) => args.json,
@@ -129,6 +132,7 @@ mod tests {
             stale,
             complete,
             why: why.into(),
+            proof: None,
         };
         assert_eq!(quality(&meta(1, true, false, "")), None);
         let line = quality(&meta(1, true, true, "the last scan failed"));

@@ -2,11 +2,12 @@
 
 use crate::world::World;
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 20] = [
     "find",
     "du",
     "dupes",
     "stats",
+    "history",
     "add",
     "forget",
     "list",

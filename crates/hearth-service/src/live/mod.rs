@@ -9,6 +9,7 @@
 //! another one than the published one, nothing is taken in, and either an attempt is under way or a comparison is
 //! asked for.
 
+mod acts;
 mod attempt;
 mod backlog;
 mod following;
@@ -69,8 +70,8 @@ impl Live {
         self.catalogue.load().iter().for_each(|shard| shard.source.track.stop());
     }
 
-    fn means(&self) -> Means<'_> {
-        Means { config: &self.config, walk: &self.walk, own: &self.own, acts: 0 }
+    fn means(&self, source: &Source) -> Means<'_> {
+        Means { config: &self.config, walk: &self.walk, own: &self.own, acts: source.history.entries() }
     }
 
     /// Opens the feed of a source and begins to read it, unless that is done.
@@ -95,7 +96,7 @@ impl Live {
     /// Opens the feed of a source and shows what came of it.
     fn open(&self, source: &Source) -> Option<Opened> {
         let track = &source.track;
-        match opening::open(&source.info.root, &self.means()) {
+        match opening::open(&source.info.root, &self.means(source)) {
             Ok(Some(opened)) => {
                 let kind = opened.feed.describe();
                 let instead = opened.instead.clone();

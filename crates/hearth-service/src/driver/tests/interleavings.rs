@@ -91,7 +91,8 @@ impl Desk {
                 closed: Vec::new(),
                 outcome: ScanOutcome::default(),
                 compared: true,
-                behind: false, folded: false,
+                behind: false,
+                folded: false,
                 peak_bytes: BODY,
             }));
             let measured = Measured { body_bytes: BODY, digest_bytes: 1, peak_bytes: BODY };
