@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use hearth_core::{EntryKind, NO_TIME};
+use hearth_core::{EntryKind, NO_TIME, UnixNanos};
 
 use super::Look;
 use crate::entry::Meta;
@@ -86,6 +86,16 @@ fn identity(meta: &Meta) -> Option<(u64, i64)> {
     (meta.kind() != EntryKind::Dir && meta.created_ns != NO_TIME).then_some((meta.inode, meta.created_ns))
 }
 
+/// What of an entry's metadata is worth telling when it changes: mode, owner, group, and of files size, allocated
+/// bytes, modification time and links.
+type Told = (u32, u32, u32, Option<(u64, u64, UnixNanos, u32)>);
+
+/// See [`Told`].
+pub(super) fn told(meta: &Meta) -> Told {
+    let inside = (meta.size, meta.allocated, meta.modified_ns, meta.links);
+    (meta.mode, meta.uid, meta.gid, (meta.kind() != EntryKind::Dir).then_some(inside))
+}
+
 impl Record {
     pub(super) fn created(&mut self, spot: Spot, meta: &Meta) {
         let earlier = identity(meta).and_then(|identity| self.went.remove(&identity));
@@ -122,11 +132,6 @@ impl Record {
     /// Notes new metadata, if it is worth telling: a folder's times change with everything inside it, and an
     /// access is no change.
     pub(super) fn modified(&mut self, spot: impl FnOnce() -> Spot, before: &Meta, meta: &Meta) {
-        let told = |meta: &Meta| {
-            let inside = (meta.size, meta.allocated, meta.modified_ns, meta.links);
-            let inside = (meta.kind() != EntryKind::Dir).then_some(inside);
-            (meta.mode, meta.uid, meta.gid, inside)
-        };
         if told(before) != told(meta) {
             self.push(What::Modified, spot(), meta);
         }

@@ -2,6 +2,7 @@
 //! reconcile, the index is that of a fresh scan, row for row and column for column.
 
 mod borders;
+mod difference;
 mod facts;
 mod oracle;
 mod reconcile;
