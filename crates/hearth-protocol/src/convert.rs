@@ -34,6 +34,7 @@ impl FindParams {
             total: self.total,
             count_only: self.count,
             explain: self.explain,
+            wait_fresh: None,
         })
     }
 }
@@ -47,6 +48,7 @@ impl DuParams {
             depth: self.depth,
             limit: report_rows(self.limit)?,
             by_allocated: self.by == DuBy::Allocated,
+            wait_fresh: None,
         })
     }
 }
@@ -60,6 +62,7 @@ impl StatsParams {
             cwd: self.cwd_bytes()?,
             within: within(self.within_bytes())?,
             limit: report_rows(self.limit)?,
+            wait_fresh: None,
         })
     }
 }
@@ -77,6 +80,7 @@ impl DupesParams {
             min_size: self.min_size,
             read_budget: self.read_budget.unwrap_or(default_budget),
             limit: report_rows(self.limit)?,
+            wait_fresh: None,
         })
     }
 }

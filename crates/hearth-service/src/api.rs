@@ -11,6 +11,7 @@ use hearth_files::index::{Body, RowId};
 pub use hearth_residency::{Health, Pin, Pressure, Reason, Tier};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Name of a source: unique, stable, shown to users.
 pub type SourceName = String;
@@ -36,6 +37,8 @@ pub struct FindRequest {
     pub count_only: bool,
     /// Describe how the answer was found.
     pub explain: bool,
+    /// See everything that was written before the question; wait at most this long for that.
+    pub wait_fresh: Option<Duration>,
 }
 
 /// Rows of one source, delivered in answer order. Bodies are shared: render, do not keep.
@@ -75,6 +78,52 @@ pub struct SourceMeta {
     pub complete: bool,
     /// Why it is stale or incomplete, in plain words; empty if neither.
     pub why: String,
+    /// How it is known that everything is in it that was written before the question; `None` if nobody asked for
+    /// that, or waited in vain.
+    pub proof: Option<Proof>,
+}
+
+/// How a wait for everything that was written before a question was proven to be over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// A file of the daemon's own, made after the question, came through the feed.
+    Cookie,
+    /// What was in the feed's queue when the question came was taken in.
+    Queue,
+    /// The source was compared after the question came.
+    Compared,
+}
+
+/// How changes of a source are noticed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedStatus {
+    /// `fanotify`, `inotify`, `poll` or `none`.
+    pub kind: &'static str,
+    /// True if changes are told as they happen.
+    pub live: bool,
+    /// The same in a phrase, with the reason where it is not the best kind.
+    pub text: String,
+    /// Times that changes came faster than they could be taken.
+    pub overflows_total: u64,
+    /// Bodies that followed by taking changes in.
+    pub advances_total: u64,
+    /// Places that were looked at again.
+    pub looks_total: u64,
+    /// The last comparison with the source.
+    pub last_compare: Option<CompareOutcome>,
+}
+
+/// A comparison of an index with its source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompareOutcome {
+    /// When it ended.
+    pub at_ns: UnixNanos,
+    /// Milliseconds it took.
+    pub took_ms: u64,
+    /// Entries that were looked at.
+    pub looked: u64,
+    /// Rows that changed.
+    pub changed: u64,
 }
 
 /// End of a `find`.
@@ -105,6 +154,8 @@ pub struct DuRequest {
     pub limit: usize,
     /// Order by allocated bytes instead of logical size.
     pub by_allocated: bool,
+    /// See everything that was written before the question; wait at most this long for that.
+    pub wait_fresh: Option<Duration>,
 }
 
 /// Totals of one folder.
@@ -163,6 +214,8 @@ pub struct StatsRequest {
     pub within: Vec<Vec<u8>>,
     /// Most groups, largest bytes first (classes: natural order).
     pub limit: usize,
+    /// See everything that was written before the question; wait at most this long for that.
+    pub wait_fresh: Option<Duration>,
 }
 
 /// One group of `stats`.
@@ -210,6 +263,8 @@ pub struct DupesRequest {
     pub read_budget: u64,
     /// Most groups, most wasted bytes first.
     pub limit: usize,
+    /// See everything that was written before the question; wait at most this long for that.
+    pub wait_fresh: Option<Duration>,
 }
 
 /// One set of files with equal content.
@@ -331,6 +386,8 @@ pub struct ShardStatus {
     pub unsaved: bool,
     /// Why the last save failed, until one succeeds.
     pub last_save_error: Option<String>,
+    /// How its changes are noticed.
+    pub feed: FeedStatus,
 }
 
 /// A snapshot on disk.

@@ -34,6 +34,7 @@ pub(crate) fn describe(
         age_ms: millis(age),
         stale: why.is_some(),
         complete,
+        proof: None,
         why: why.or_else(|| (!complete).then(|| incomplete(shard))).unwrap_or_default(),
     }
 }

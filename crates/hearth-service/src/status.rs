@@ -4,7 +4,7 @@
 //! step. Times of the kernel are told by the wall clock as it goes now.
 
 use crate::Service;
-use crate::api::{Doctor, Pin, ShardStatus, SourceFailure, Status};
+use crate::api::{Doctor, FeedStatus, Pin, ShardStatus, SourceFailure, Status};
 use crate::catalogue::{Known, Shard};
 use crate::clock;
 use crate::pressure::{Gauge, RootFolder};
@@ -89,6 +89,15 @@ impl Service {
             snapshot: shard.snapshot,
             unsaved: view.unsaved,
             last_save_error: view.last_save_failure.clone(),
+            feed: FeedStatus {
+                kind: "none",
+                live: false,
+                text: "sources are scanned, not watched".to_owned(),
+                overflows_total: 0,
+                advances_total: view.advances_total,
+                looks_total: 0,
+                last_compare: None,
+            },
         }
     }
 

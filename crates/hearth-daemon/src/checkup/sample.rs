@@ -1,6 +1,6 @@
 //! A source as the service tells of it, for tests to change.
 
-use hearth_service::api::{Health, ScanOutcome, ShardStatus, SourceInfo, Tier};
+use hearth_service::api::{FeedStatus, Health, ScanOutcome, ShardStatus, SourceInfo, Tier};
 
 /// A source that is in memory and was read without trouble.
 pub(super) fn shard() -> ShardStatus {
@@ -35,6 +35,20 @@ pub(super) fn shard() -> ShardStatus {
         snapshot: None,
         unsaved: false,
         last_save_error: None,
+        feed: feed(),
+    }
+}
+
+/// A feed that tells everything.
+fn feed() -> FeedStatus {
+    FeedStatus {
+        kind: "fanotify",
+        live: true,
+        text: "live".into(),
+        overflows_total: 0,
+        advances_total: 0,
+        looks_total: 0,
+        last_compare: None,
     }
 }
 

@@ -6,6 +6,7 @@
 use super::residency::{LEAST_BUDGET, shown_budget};
 use super::snapshot::LONGEST_INTERVAL_S;
 use super::value::Value;
+use super::watch::{FeedChoice, LONGEST_POLL_S, MOST_KEPT};
 use super::{Config, LogLevel};
 use crate::walk;
 use hearth_core::limits;
@@ -241,6 +242,51 @@ pub(super) const KEYS: &[Key] = &[
             Ok(())
         },
         show: |config| shown_path(config.snapshot.key_file.as_deref()),
+    },
+    Key {
+        name: "watch.feed",
+        help: "How changes are noticed: auto, fanotify (a whole file system, as root), inotify, poll or off.",
+        set: |config, value| {
+            config.watch.feed = value.word(&FeedChoice::ALL.map(|feed| (feed.as_str(), feed)))?;
+            Ok(())
+        },
+        show: |config| format!("{:?}", config.watch.feed.as_str()),
+    },
+    Key {
+        name: "watch.poll_s",
+        help: "Time between two comparisons of a source that nothing tells of its changes, seconds.",
+        set: |config, value| {
+            config.watch.poll = seconds(value, 1, LONGEST_POLL_S)?;
+            Ok(())
+        },
+        show: |config| config.watch.poll.as_secs().to_string(),
+    },
+    Key {
+        name: "watch.watches_percent",
+        help: "Part of fs.inotify.max_user_watches that one source may use, percent.",
+        set: |config, value| {
+            config.watch.watches_percent = u8::try_from(value.number(1, 100)?).unwrap_or(100);
+            Ok(())
+        },
+        show: |config| config.watch.watches_percent.to_string(),
+    },
+    Key {
+        name: "history.entries",
+        help: "Acts (which program did what) kept per source; \"auto\" = 10000, or 0 for a daemon of root.",
+        set: |config, value| {
+            config.history.entries = value.number_or_auto(0, MOST_KEPT)?.map(size);
+            Ok(())
+        },
+        show: |config| config.history.entries.map_or_else(|| "\"auto\"".to_owned(), |most| most.to_string()),
+    },
+    Key {
+        name: "history.changes",
+        help: "Changes kept per source, to tell what came after a clock.",
+        set: |config, value| {
+            config.history.changes = size(value.number(0, MOST_KEPT)?);
+            Ok(())
+        },
+        show: |config| config.history.changes.to_string(),
     },
 ];
 

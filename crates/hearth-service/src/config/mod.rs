@@ -9,9 +9,11 @@ mod keys;
 mod residency;
 mod snapshot;
 mod value;
+mod watch;
 
 pub use residency::{IdleConfig, LoadConfig, MemoryConfig, PressureConfig, StaleConfig};
 pub use snapshot::SnapshotConfig;
+pub use watch::{FeedChoice, HistoryConfig, WatchConfig};
 
 use crate::walk;
 use keys::{KEYS, Key};
@@ -182,6 +184,10 @@ pub struct Config {
     pub pressure: PressureConfig,
     /// `[snapshot]`
     pub snapshot: SnapshotConfig,
+    /// `[watch]`
+    pub watch: WatchConfig,
+    /// `[history]`
+    pub history: HistoryConfig,
     /// Home directory of the user: `$HOME`, not a key of the file.
     pub home: Option<PathBuf>,
     /// Folder of the credentials that the service manager hands over: `$CREDENTIALS_DIRECTORY`, not a key.
@@ -207,6 +213,8 @@ impl Default for Config {
             stale: StaleConfig::default(),
             pressure: PressureConfig::default(),
             snapshot: SnapshotConfig::default(),
+            watch: WatchConfig::default(),
+            history: HistoryConfig::default(),
             home: None,
             credentials: None,
             origins: Vec::new(),

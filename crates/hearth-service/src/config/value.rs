@@ -126,6 +126,16 @@ impl Value {
         })
     }
 
+    /// A whole number from `least` to `most`, or nothing for the word `auto`.
+    pub(super) fn number_or_auto(&self, least: u64, most: u64) -> Result<Option<u64>, String> {
+        if self.word(&[("auto", ())]).is_ok() {
+            return Ok(None);
+        }
+        self.number(least, most)
+            .map(Some)
+            .map_err(|wrong| wrong.replacen("expected", "expected \"auto\" or", 1))
+    }
+
     /// An absolute path, or nothing for the empty text.
     pub(super) fn absolute_path(&self) -> Result<Option<PathBuf>, String> {
         let path = match self {

@@ -32,13 +32,15 @@ fn fixture() -> Fixture {
 impl Fixture {
     /// As [`Fixture::with_tree`] with an empty tree.
     fn du(&self, path: &str, depth: u32, limit: usize) -> Result<DuAnswer, ServiceError> {
-        let request = DuRequest { path: Some(self.bytes(path)), depth, limit, by_allocated: false };
+        let request =
+            DuRequest { path: Some(self.bytes(path)), depth, limit, by_allocated: false, wait_fresh: None };
         self.service.du(&request, &patience())
     }
 
     fn stats(&self, by: StatsBy, query: &str, within: &[&str]) -> StatsAnswer {
         let within = within.iter().map(|folder| self.bytes(folder)).collect();
-        let request = StatsRequest { by, query: query.into(), cwd: None, within, limit: 100 };
+        let request =
+            StatsRequest { by, query: query.into(), cwd: None, within, limit: 100, wait_fresh: None };
         self.service.stats(&request, &patience()).unwrap()
     }
 
@@ -90,7 +92,7 @@ fn du_of_everything_has_a_row_per_source() {
     let fixture = fixture();
     fixture.tree("u", &[("x/y", "1234")]);
     fixture.add("u");
-    let request = DuRequest { path: None, depth: 1, limit: 1, by_allocated: true };
+    let request = DuRequest { path: None, depth: 1, limit: 1, by_allocated: true, wait_fresh: None };
     let answer = fixture.service.du(&request, &patience()).unwrap();
     assert_eq!(fixture.names(&answer), ["t", "u", "t/a"]);
     assert_eq!(answer.sources.len(), 2);
@@ -166,8 +168,14 @@ fn folders_group_by_the_first_step_below_what_was_asked() {
 #[test]
 fn a_limit_keeps_the_totals() {
     let fixture = fixture();
-    let request =
-        StatsRequest { by: StatsBy::Ext, query: Vec::new(), cwd: None, within: Vec::new(), limit: 1 };
+    let request = StatsRequest {
+        by: StatsBy::Ext,
+        query: Vec::new(),
+        cwd: None,
+        within: Vec::new(),
+        limit: 1,
+        wait_fresh: None,
+    };
     let answer = fixture.service.stats(&request, &patience()).unwrap();
     assert_eq!((answer.rows.len(), answer.groups), (1, 5));
     assert_eq!(answer.total.size, 43_012);

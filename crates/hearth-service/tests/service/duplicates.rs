@@ -14,6 +14,7 @@ fn ask(query: &str) -> DupesRequest {
         min_size: 1,
         read_budget: 0,
         limit: 100,
+        wait_fresh: None,
     }
 }
 

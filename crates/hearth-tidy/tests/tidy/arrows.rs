@@ -25,7 +25,7 @@ const HOUSE: &[Arrows] = &[
     Arrows { from: "hearth-watch", to: &["hearth-core"], optional: &[] },
     Arrows {
         from: "hearth-service",
-        to: &["hearth-core", "hearth-files", "hearth-residency", "hearth-snapshot"],
+        to: &["hearth-core", "hearth-files", "hearth-residency", "hearth-snapshot", "hearth-watch"],
         optional: &[],
     },
     Arrows { from: "hearth-protocol", to: &["hearth-core"], optional: &["hearth-service"] },
