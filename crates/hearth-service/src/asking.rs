@@ -383,7 +383,7 @@ impl Service {
         known.map_or_else(|| id.to_string(), |shard| shard.source.info.name.clone())
     }
 
-    fn parse(&self, question: Question<'_>) -> Result<Query, ServiceError> {
+    pub(crate) fn parse(&self, question: Question<'_>) -> Result<Query, ServiceError> {
         if question.query.len() > limits::QUERY_BYTES {
             return Err(ServiceError::BadQuery {
                 position: limits::QUERY_BYTES,

@@ -6,6 +6,7 @@
 
 use crate::api::{Health, LoadReason, ScanOutcome, SnapshotFile, SourceInfo};
 use crate::held::Hold;
+use crate::journal::Journal;
 use crate::run::ScanRun;
 use crate::sync::{ArcSwap, Condvar, Mutex};
 use arc_swap::ArcSwapOption;
@@ -23,6 +24,8 @@ pub(crate) struct Source {
     pub(crate) info: SourceInfo,
     /// The root without trailing slash, as index bodies have it.
     pub(crate) root: Vec<u8>,
+    /// What changed, and who follows it.
+    pub(crate) journal: Journal,
     /// The scan that runs now.
     pub(crate) run: ArcSwapOption<ScanRun>,
     /// Whether a query already waited in vain for a first body.
@@ -35,6 +38,7 @@ impl Source {
     pub(crate) fn new(info: SourceInfo) -> Self {
         let root = if info.root == b"/" { Vec::new() } else { info.root.clone() };
         Self {
+            journal: Journal::new(&info),
             info,
             root,
             run: ArcSwapOption::empty(),
@@ -122,13 +126,6 @@ pub(crate) struct Known {
     pub(crate) rows: u64,
     /// As of [`Published`].
     pub(crate) compared: bool,
-}
-
-impl Known {
-    /// Opaque position: which publication of which scan.
-    pub(crate) fn clock(&self) -> String {
-        format!("scan:{}:{}", self.generation, self.began_ns)
-    }
 }
 
 /// The state of one source at one instant.

@@ -21,6 +21,7 @@ mod freshness;
 mod hashing;
 mod held;
 mod janitor;
+mod journal;
 mod loader;
 mod maker;
 mod merge;
@@ -48,6 +49,7 @@ pub use error::{Overlap, ServiceError};
 pub use hearth_files::engine::{Explain, ExplainStep};
 pub use hearth_files::index::{Body, RowId};
 pub use janitor::Allocator;
+pub use journal::{Watched, Watching};
 pub use transitions::{Subscription, Waited};
 
 use api::SnapshotMode;
@@ -181,6 +183,7 @@ impl Service {
     pub fn shutdown(&self) {
         self.stopping.store(true, Ordering::Release);
         self.driver.stop();
+        self.catalogue.load().iter().for_each(|shard| shard.source.journal.end());
         self.catalogue.notify();
     }
 

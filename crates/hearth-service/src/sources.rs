@@ -39,7 +39,7 @@ impl Service {
         let volume = volume(&root)?;
         check_overlap(&registry, &root, &volume)?;
         let info = registry.add(&root, name)?;
-        self.catalogue.insert(Shard::new(info.clone()));
+        self.catalogue.insert(self.new_shard(&info));
         drop(registry);
         self.load(&info, None);
         Ok(info)
@@ -156,7 +156,7 @@ impl Service {
     pub(crate) fn load_everything(&self) {
         let sources = self.registry.lock().sources().to_vec();
         let look = |info: &SourceInfo| {
-            let mut shard = Shard::new(info.clone());
+            let mut shard = self.new_shard(info);
             let stored = self.look_for_snapshot(&mut shard);
             self.catalogue.insert(shard);
             stored
@@ -165,6 +165,13 @@ impl Service {
         // What a crash left is looked at before it is removed, and removed before anything new is written.
         self.tidy_up_snapshots(&sources);
         sources.iter().zip(stored).for_each(|(info, stored)| self.load(info, stored));
+    }
+
+    /// A source that nothing is known of, as it is configured.
+    fn new_shard(&self, info: &SourceInfo) -> Shard {
+        let shard = Shard::new(info.clone());
+        shard.source.journal.keep(self.config.history.changes);
+        shard
     }
 
     fn load(&self, info: &SourceInfo, stored: Option<Stored>) {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use hearth_core::EntryKind;
 
 use super::ground::may_be_same_folder;
-use super::seen::{Changed, What, told};
+use super::seen::{Changed, What, is_modified};
 use crate::entry::Meta;
 use crate::index::{Body, DirId, NONE, ROOT, RowId};
 
@@ -198,7 +198,7 @@ impl Pairing<'_> {
     fn judge_both(&mut self, before: RowId, after: RowId) {
         let (was, is) = (self.before.meta(before), self.after.meta(after));
         let same = was.kind() == is.kind() && may_be_same_folder(&was, &is);
-        if same && told(&was) == told(&is) {
+        if same && !is_modified(&was, &is) {
             return;
         }
         if same || (was.kind() == is.kind() && was.kind() != EntryKind::Dir) {

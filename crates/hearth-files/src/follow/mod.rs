@@ -29,7 +29,7 @@ use hearth_core::{CancelToken, UnixNanos};
 
 pub use difference::{Difference, differences};
 pub use error::FollowError;
-pub use seen::{CHANGES_RECORDED, Changed, Seen, What};
+pub use seen::{CHANGES_RECORDED, Changed, Seen, What, is_modified};
 
 use crate::index::Volume;
 use crate::scan::queue::Queue;

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use hearth_core::{EntryKind, NO_TIME, UnixNanos};
+use hearth_core::{EntryKind, NO_TIME};
 
 use super::Look;
 use crate::entry::Meta;
@@ -86,14 +86,14 @@ fn identity(meta: &Meta) -> Option<(u64, i64)> {
     (meta.kind() != EntryKind::Dir && meta.created_ns != NO_TIME).then_some((meta.inode, meta.created_ns))
 }
 
-/// What of an entry's metadata is worth telling when it changes: mode, owner, group, and of files size, allocated
-/// bytes, modification time and links.
-type Told = (u32, u32, u32, Option<(u64, u64, UnixNanos, u32)>);
-
-/// See [`Told`].
-pub(super) fn told(meta: &Meta) -> Told {
-    let inside = (meta.size, meta.allocated, meta.modified_ns, meta.links);
-    (meta.mode, meta.uid, meta.gid, (meta.kind() != EntryKind::Dir).then_some(inside))
+/// Whether metadata differ so that it is worth telling: mode, owner, group, and of files size, allocated bytes,
+/// modification time and links. A folder's times change with everything inside it, and an access is no change.
+pub fn is_modified(before: &Meta, after: &Meta) -> bool {
+    let told = |meta: &Meta| {
+        let inside = (meta.size, meta.allocated, meta.modified_ns, meta.links);
+        (meta.mode, meta.uid, meta.gid, (meta.kind() != EntryKind::Dir).then_some(inside))
+    };
+    told(before) != told(after)
 }
 
 impl Record {
@@ -129,10 +129,9 @@ impl Record {
         self.push(What::Moved { from, from_name }, to, meta);
     }
 
-    /// Notes new metadata, if it is worth telling: a folder's times change with everything inside it, and an
-    /// access is no change.
+    /// Notes new metadata, if it is worth telling.
     pub(super) fn modified(&mut self, spot: impl FnOnce() -> Spot, before: &Meta, meta: &Meta) {
-        if told(before) != told(meta) {
+        if is_modified(before, meta) {
             self.push(What::Modified, spot(), meta);
         }
     }

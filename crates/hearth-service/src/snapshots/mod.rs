@@ -203,7 +203,7 @@ impl Snapshots {
             kind: KIND,
             identity: self.identity(&source.info).map_err(NotSaved::Source)?.bytes,
             epoch: self.epoch.clone(),
-            clock: published.known().clock().into_bytes(),
+            clock: source.journal.clock(published.generation).into_bytes(),
             saved_at_ns: saved_ns,
             counts: counts.encode(),
         };
