@@ -3,12 +3,14 @@
 //! Every object of an answer has `"v": 1` and `"type"`, so that it is a line of the command line's
 //! `--json` as it stands. Readers ignore fields they do not know.
 
+mod changes;
 mod doctor;
 mod key;
 mod status;
 
 use crate::bytes::{KeyField, PathField, RootField, V1};
 use crate::envelope::Id;
+pub use changes::{Change, SourceClock, Subscribed, WatchEvent, WatchNote};
 pub use doctor::{Check, Checks, State};
 pub use key::{KeyRotation, LeftOut};
 use serde::{Deserialize, Serialize};
@@ -97,6 +99,12 @@ pub struct Summary {
     /// Where to continue, if there is more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+    /// `since`: where to go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<String>,
+    /// `since`: whether there was more than the limit.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub more: bool,
     /// How each source found its part, if asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub explain: Vec<Explain>,
@@ -106,6 +114,10 @@ pub struct Summary {
     /// `dupes`: what was read and found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dupes: Option<DupesTotal>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// How one source found its part of an answer.
@@ -269,13 +281,6 @@ pub struct Refreshed {
 pub struct CancelResult {
     /// True if such a request was running or waiting.
     pub cancelled: bool,
-}
-
-/// Result of `subscribe` and `unsubscribe`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Subscribed {
-    /// Topics now subscribed to.
-    pub topics: Vec<crate::params::Topic>,
 }
 
 /// Result of `shutdown`.

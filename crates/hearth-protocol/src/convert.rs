@@ -3,6 +3,7 @@
 //! Only the daemon compiles this. Parameters are checked against the limits of the wire; what they
 //! mean is the service's business, and its errors become the codes of the contract here.
 
+mod changes;
 mod errors;
 mod status;
 
@@ -14,6 +15,7 @@ use crate::limits::{DU_DEPTH, PIN_MINUTES, REPORT_ROWS, SOURCES, WITHIN_PATHS};
 use crate::params::{
     DuBy, DuParams, DupesParams, Encoding, FindParams, PreloadParams, SourcesParams, StatsBy, StatsParams,
 };
+pub use changes::{since_report, watch_events};
 use hearth_service::{Explain, ExplainStep, api};
 pub use status::pressure;
 use std::time::Duration;

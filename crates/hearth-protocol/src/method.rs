@@ -13,6 +13,8 @@ pub const DU: &str = "du";
 pub const STATS: &str = "stats";
 /// Files of equal content.
 pub const DUPES: &str = "dupes";
+/// What changed in a source after a clock.
+pub const SINCE: &str = "since";
 /// Register a source.
 pub const ADD: &str = "add";
 /// Unregister a source.
@@ -47,12 +49,13 @@ pub const UNSUBSCRIBE: &str = "unsubscribe";
 pub const SHUTDOWN: &str = "shutdown";
 
 /// Every method, in the order of `hello`'s capabilities.
-pub const ALL: [&str; 21] = [
+pub const ALL: [&str; 22] = [
     HELLO,
     FIND,
     DU,
     STATS,
     DUPES,
+    SINCE,
     ADD,
     FORGET,
     LIST,
@@ -77,5 +80,7 @@ pub const ROWS: &str = "rows";
 pub const PROGRESS: &str = "progress";
 /// Notification: a shard moved ([`crate::answer::Transition`]), for subscribers.
 pub const TRANSITION: &str = "transition";
+/// Notification: what a standing query tells ([`crate::answer::WatchNote`]), for subscribers.
+pub const WATCH: &str = "watch";
 /// Notification: a request goes on ([`crate::answer::RequestProgress`]), for who asked it.
 pub const REQUEST_PROGRESS: &str = "request_progress";
