@@ -17,28 +17,43 @@ impl<B> Kernel<B> {
     /// A body took changes in. Nothing happens if it does not follow the one in memory.
     pub(crate) fn advanced(&mut self, id: ShardId, from: Generation, body: B, advance: Advance) {
         let follows = |shard: &&Shard| shard.tier.has_body() && shard.generation == from;
-        let Some(shard) = self.get(id).filter(follows).filter(|_| !self.stopping) else { return };
-        let small = advance.body_bytes <= shard.body_bytes.saturating_add(SMALL_STEP_BYTES);
-        let exchange = exchange(shard, advance);
-        let need = self.ledger.needed_for(&exchange);
-        if need > 0 && !self.make_room(id, Displace::Anybody, need) && !small {
+        if self.get(id).filter(follows).is_none() || self.stopping {
+            return;
+        }
+        if self.follow(id, Displace::Anybody, body, advance).is_err() {
             return self.source_changed(id, ChangeSet::reconcile(advance.clock));
         }
-        let now = self.now;
-        self.ledger.exchange(id, from, exchange, now);
-        let generation = self.change(id, |shard| follow(shard, advance, now));
-        let Some(generation) = generation else { return };
-        self.effects.push(Effect::Publish { shard: id, body, generation });
         self.cover(id, advance.clock);
         self.save_if_due(id);
         self.room_changed = true;
     }
 
+    /// Publishes a body that follows the one in memory, or says how many bytes there is no room for.
+    pub(crate) fn follow(
+        &mut self,
+        id: ShardId,
+        displace: Displace,
+        body: B,
+        advance: Advance,
+    ) -> Result<(), u64> {
+        let Some(shard) = self.get(id) else { return Ok(()) };
+        let small = advance.body_bytes <= shard.body_bytes.saturating_add(SMALL_STEP_BYTES);
+        let (from, exchange) = (shard.generation, exchange(shard, advance));
+        let need = self.ledger.needed_for(&exchange);
+        if need > 0 && !self.make_room(id, displace, need) && !small {
+            return Err(need);
+        }
+        let now = self.now;
+        self.ledger.exchange(id, from, exchange, now);
+        let generation = self.change(id, |shard| enter(shard, advance, now)).unwrap_or(from);
+        self.effects.push(Effect::Publish { shard: id, body, generation });
+        Ok(())
+    }
+
     /// Changes that the body holds by now need not be applied to it.
     fn cover(&mut self, id: ShardId, clock: u64) {
         let fresh_by = self.change(id, |shard| {
-            let held = |open: &mut ChangeSet| open.class == ChangeClass::Apply && open.clock <= clock;
-            shard.pending.take_if(held)?;
+            shard.pending.take_if(|open| is_held(open, clock))?;
             let wanted = shard.uncompared || shard.makes_body() || shard.health != Health::Rebuilding;
             if wanted {
                 return None;
@@ -52,6 +67,11 @@ impl<B> Kernel<B> {
     }
 }
 
+/// True if a body that holds everything up to a clock needs no other look at the source for these changes.
+pub(crate) fn is_held(changes: &ChangeSet, clock: u64) -> bool {
+    changes.class == ChangeClass::Apply && changes.clock <= clock
+}
+
 fn exchange(shard: &Shard, advance: Advance) -> Exchange {
     Exchange {
         body_before: shard.body_bytes,
@@ -63,7 +83,7 @@ fn exchange(shard: &Shard, advance: Advance) -> Exchange {
 }
 
 /// Enters a body that follows the present one; its number.
-fn follow(shard: &mut Shard, advance: Advance, now: Moment) -> Generation {
+fn enter(shard: &mut Shard, advance: Advance, now: Moment) -> Generation {
     (shard.body_bytes, shard.digest_bytes) = (advance.body_bytes, advance.digest_bytes);
     shard.generation += 1;
     shard.advances_total += 1;

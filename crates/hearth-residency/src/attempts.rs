@@ -81,6 +81,9 @@ impl<B> Kernel<B> {
             (_, Aim::Body, Outcome::Built { body, measured, behind }) => {
                 self.built(id, ended, body, measured, behind);
             }
+            (_, Aim::Body, Outcome::Compared { from, next, peak_bytes }) if self.compares(id, &ended) => {
+                self.compared(id, ended, from, next, peak_bytes);
+            }
             (_, Aim::Digest, Outcome::Digested { body, digest_bytes }) => {
                 self.digested(id, ended, body, digest_bytes);
             }
@@ -145,9 +148,13 @@ impl<B> Kernel<B> {
         self.change(id, |shard| {
             if shard.is_applied(covers) {
                 shard.apply_bytes = Some(took);
-            } else {
-                (shard.load_bytes, shard.suspected_bytes) = (took, 0);
+                return;
             }
+            if shard.is_compared(covers) {
+                // Whoever makes a body anew to compare does so the next time, too.
+                shard.compare_bytes = Some(took);
+            }
+            (shard.load_bytes, shard.suspected_bytes) = (took, 0);
         });
     }
 

@@ -49,7 +49,7 @@ impl ChangeSet {
     }
 
     /// A set that asks for the source to be compared with the body, everywhere.
-    pub(crate) fn reconcile(clock: u64) -> Self {
+    pub fn reconcile(clock: u64) -> Self {
         Self { class: ChangeClass::Reconcile, ..Self::rebuild(clock) }
     }
 

@@ -32,7 +32,7 @@ pub struct Measured {
     pub peak_bytes: u64,
 }
 
-/// What a body that took changes in takes, and how it stands to the one before.
+/// What a body that took changes in takes, and how it stands to the one before that it follows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Advance {
     /// Heap bytes of the body.
@@ -67,6 +67,18 @@ pub enum Outcome<B> {
         measured: Measured,
         /// True if it is a snapshot's and was not yet compared with the source.
         behind: bool,
+    },
+    /// With what a comparison of the body in memory with its source found; that is an end of [`Job::Refresh`] only,
+    /// and of none whose class is [`crate::ChangeClass::Rebuild`].
+    ///
+    /// It speaks of one body. Where another is in memory by now, nothing is published, and another attempt follows.
+    Compared {
+        /// Number of the body that was compared.
+        from: Generation,
+        /// What follows it with what differed taken in; `None` if nothing differed.
+        next: Option<(B, Advance)>,
+        /// Most bytes held at one time beyond the body, while it was compared.
+        peak_bytes: u64,
     },
     /// With the digest that [`Job::Digest`] asked for.
     Digested {
@@ -233,6 +245,10 @@ pub enum Job {
 
 /// Something is to be done.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a view is shown in nearly every step, and effects are few and moved once"
+)]
 pub enum Effect<B> {
     /// Begin an attempt.
     Start {

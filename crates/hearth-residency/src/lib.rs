@@ -19,6 +19,7 @@ mod advances;
 mod attempts;
 mod axes;
 mod changes;
+mod comparisons;
 mod digests;
 mod event;
 mod kernel;

@@ -129,6 +129,8 @@ pub(crate) struct Shard {
     pub(crate) pending: Option<ChangeSet>,
     /// Its body is a snapshot's and was not yet compared with the source.
     pub(crate) uncompared: bool,
+    /// The last comparison was of a body that had been followed by another meanwhile.
+    pub(crate) strayed: bool,
     pub(crate) failures: u32,
     pub(crate) last_failure: Option<Failure>,
     pub(crate) retry_at: Option<Moment>,
@@ -142,14 +144,17 @@ pub(crate) struct Shard {
     pub(crate) rate: Rate,
     /// Working set of a scan: learned, else forecast.
     pub(crate) load_bytes: u64,
-    /// Working set at which an attempt was stopped for want of memory.
+    /// Working set at which an attempt was stopped for want of memory, unless one was learned since.
     pub(crate) suspected_bytes: u64,
     /// Working set of applying changes, if learned.
     pub(crate) apply_bytes: Option<u64>,
+    /// Working set of a comparison, if learned.
+    pub(crate) compare_bytes: Option<u64>,
     pub(crate) promotions_total: u64,
     pub(crate) loads_total: u64,
     pub(crate) rebuilds_total: u64,
     pub(crate) advances_total: u64,
+    pub(crate) compares_total: u64,
     pub(crate) saves: Saves,
     /// When the kernel looks at it again.
     pub(crate) timer: Option<Moment>,
@@ -171,6 +176,7 @@ impl Shard {
             waiting: None,
             pending: None,
             uncompared: false,
+            strayed: false,
             failures: 0,
             last_failure: None,
             retry_at: None,
@@ -182,10 +188,12 @@ impl Shard {
             load_bytes: forecast_bytes,
             suspected_bytes: 0,
             apply_bytes: None,
+            compare_bytes: None,
             promotions_total: 0,
             loads_total: 0,
             rebuilds_total: 0,
             advances_total: 0,
+            compares_total: 0,
             saves: Saves { stored, ..Saves::default() },
             timer: None,
         }
@@ -213,13 +221,28 @@ impl Shard {
         if self.is_applied(self.pending.as_ref()) {
             return self.apply_bytes.unwrap_or(self.body_bytes / 16 + (1 << 20));
         }
-        self.load_bytes.max(self.suspected_bytes)
+        let learned = if self.is_compared(self.pending.as_ref()) {
+            self.compare_bytes.unwrap_or(self.body_bytes / 8 + (1 << 20))
+        } else {
+            self.load_bytes
+        };
+        learned.max(self.suspected_bytes)
     }
 
     /// True if changes are taken in by the present body alone, without a look at the whole source.
     pub(crate) fn is_applied(&self, changes: Option<&ChangeSet>) -> bool {
         let apply = changes.is_some_and(|changes| changes.class == ChangeClass::Apply);
         self.tier.has_body() && !self.uncompared && apply
+    }
+
+    /// True if these changes ask for the present body to be compared with its source.
+    pub(crate) fn is_compared(&self, changes: Option<&ChangeSet>) -> bool {
+        self.may_be_kept(changes) && !self.is_applied(changes)
+    }
+
+    /// True if the present body may go on to serve where it holds these changes, or is followed by one that does.
+    pub(crate) fn may_be_kept(&self, changes: Option<&ChangeSet>) -> bool {
+        self.tier.has_body() && changes.is_none_or(|changes| changes.class < ChangeClass::Rebuild)
     }
 
     /// What the next attempt is to do.
@@ -239,6 +262,7 @@ impl Shard {
     /// Ends a row of failures; why a shard with a good body is fresh then.
     pub(crate) fn forgive(&mut self) -> Reason {
         (self.hurried_at, self.last_failure, self.retry_at) = (0, None, None);
+        self.strayed = false;
         match std::mem::take(&mut self.failures) {
             0 => Reason::Publish,
             _ => Reason::Recovered,
@@ -326,6 +350,7 @@ impl Shard {
             loads_total: self.loads_total,
             rebuilds_total: self.rebuilds_total,
             advances_total: self.advances_total,
+            compares_total: self.compares_total,
             stored: self.saves.stored,
             unsaved: self.saves.is_unsaved(),
             saving: self.saves.running.is_some(),
@@ -401,6 +426,8 @@ mod tests {
         assert!(
             matches!(shard.job(Aim::Body), Job::Refresh(changes) if changes.class == ChangeClass::Reconcile)
         );
+        assert_eq!(shard.working_bytes(Aim::Body), 20 + (1 << 20));
+        shard.pending = Some(ChangeSet::rebuild(4));
         assert_eq!(shard.working_bytes(Aim::Body), 500);
     }
 }

@@ -49,7 +49,7 @@ pub struct View {
     pub last_failure: Option<Failure>,
     /// When the next attempt is due.
     pub retry_at: Option<Moment>,
-    /// When the last body was published.
+    /// When the last body was published, or the one in memory was found to be as its source is.
     pub last_good: Option<Moment>,
     /// Queries a minute, decaying.
     pub rate_per_min: f64,
@@ -61,6 +61,8 @@ pub struct View {
     pub rebuilds_total: u64,
     /// Bodies that followed one in memory by taking changes in.
     pub advances_total: u64,
+    /// Comparisons of the body in memory with its source, whether something differed or not.
+    pub compares_total: u64,
     /// Its snapshot, as far as it is known and was not found unusable.
     pub stored: Option<Stored>,
     /// True if the body in memory is newer than the snapshot.

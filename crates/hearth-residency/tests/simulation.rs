@@ -9,6 +9,8 @@
 mod advancing;
 #[path = "simulation/books.rs"]
 mod books;
+#[path = "simulation/comparing.rs"]
+mod comparing;
 #[path = "simulation/effects.rs"]
 mod effects;
 #[path = "simulation/random.rs"]
@@ -165,6 +167,7 @@ fn every_move_of_the_tables_and_all_that_is_told_of_happens() {
     let mut missing: Vec<String> = TALES
         .iter()
         .chain(&advancing::TALES)
+        .chain(&comparing::TALES)
         .filter(|tale| !seen.tales.contains(*tale))
         .map(ToString::to_string)
         .collect();

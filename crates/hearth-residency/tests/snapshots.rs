@@ -88,7 +88,7 @@ fn a_body_of_a_snapshot_serves_and_is_compared_with_its_source_before_it_is_fres
     let view = desk.view(A);
     assert_eq!((view.health, view.loads_total, view.unsaved), (Health::Rebuilding, 1, false));
     let reconcile = ChangeSet { class: ChangeClass::Reconcile, ..ChangeSet::rebuild(0) };
-    assert_eq!(jobs(&effects), [(A, Job::Refresh(reconcile), 100)], "a comparison takes what a scan takes");
+    assert_eq!(jobs(&effects), [(A, Job::Refresh(reconcile), 4)], "a comparison makes no second body");
     let effects = desk.build(starts(&effects)[0], 30);
     assert_eq!((desk.view(A).health, desk.view(A).generation), (Health::Fresh, 9));
     assert_eq!(saves(&effects), [(A, 9)]);
@@ -107,7 +107,7 @@ fn what_changed_while_a_snapshot_was_loaded_is_caught_up_with() {
     let changes = ChangeSet { places, flags: 4, class: ChangeClass::Apply, clock: 9 };
     desk.send(Event::Changed { shard: A, changes });
     let expected = ChangeSet { flags: 4, class: ChangeClass::Reconcile, ..ChangeSet::rebuild(9) };
-    assert_eq!(jobs(&desk.open(started, 30)), [(A, Job::Refresh(expected), 100)]);
+    assert_eq!(jobs(&desk.open(started, 30)), [(A, Job::Refresh(expected), 4)]);
 }
 
 #[test]
@@ -140,13 +140,13 @@ fn what_is_on_disk_serves_before_anything_is_compared() {
     assert_eq!(jobs(&desk.open(a, 30)), []);
     assert_eq!(desk.view(A).health, Health::Rebuilding);
     let begun = jobs(&desk.open(b, 30));
-    assert!(matches!(begun[..], [(A, Job::Refresh(_), 100), (B, Job::Refresh(_), 100)]), "{begun:?}");
+    assert!(matches!(begun[..], [(A, Job::Refresh(_), 4), (B, Job::Refresh(_), 4)]), "{begun:?}");
     // One that turns out to scan holds up nobody.
     let mut desk = Desk::new(saving());
     let [a, (shard, attempt)] = [A, B].map(|shard| starts(&desk.add_stored(shard))[0]);
     desk.open(a, 30);
     let begun = jobs(&desk.send(Event::Grew { shard, attempt, needed_bytes: 90 * MIB }));
-    assert!(matches!(begun[..], [(A, Job::Refresh(_), 100)]), "{begun:?}");
+    assert!(matches!(begun[..], [(A, Job::Refresh(_), 4)]), "{begun:?}");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::cursor;
 use crate::driver::Claim;
 use crate::error::ServiceError;
 use crate::freshness;
+use crate::live::{Freshness, Waited};
 use crate::paths::holds;
 use crate::run;
 use crate::selection::{Chosen, Scope, choose, limited, prune};
@@ -30,6 +31,8 @@ use std::time::{Duration, Instant};
 
 /// How long the very first query of a source may wait for something to answer from.
 const FIRST_WAIT: Duration = Duration::from_millis(300);
+/// The longest that freshness is waited for.
+const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
 /// How often a wait looks whether it was cancelled.
 const CANCEL_POLL: Duration = Duration::from_millis(20);
 
@@ -39,6 +42,8 @@ pub(crate) struct Question<'a> {
     pub(crate) query: &'a [u8],
     pub(crate) cwd: Option<&'a [u8]>,
     pub(crate) within: &'a [Vec<u8>],
+    /// How long everything that was written before may be waited for.
+    pub(crate) wait_fresh: Option<Duration>,
 }
 
 /// One source's part of an answer.
@@ -52,6 +57,8 @@ pub(crate) struct Part {
     pub(crate) query: Query,
     /// Every source when the question was asked.
     sources: Arc<[Arc<Source>]>,
+    /// Until when everything that was written before the question is waited for.
+    wait_until: Option<Instant>,
     /// What it was answered from, once it was.
     answered: OnceCell<Answered>,
 }
@@ -73,6 +80,10 @@ struct Answered {
     from: Option<Known>,
     /// Why there is no answer of this part.
     failure: Option<ServiceError>,
+    /// How fresh that was.
+    freshness: Freshness,
+    /// What came of waiting for it to be fresh.
+    waited: Option<Waited>,
 }
 
 /// A body that is being read. While this is held the body is kept in memory.
@@ -86,6 +97,13 @@ impl Deref for Held {
 
     fn deref(&self) -> &Published {
         &self.published
+    }
+}
+
+impl Answered {
+    fn failed(shard: Shard, failure: ServiceError) -> Self {
+        let freshness = shard.source.track.freshness();
+        Self { shard, from: None, failure: Some(failure), freshness, waited: None }
     }
 }
 
@@ -128,11 +146,19 @@ impl Service {
         let query = self.parse(question)?;
         let shards = self.catalogue.load();
         let chosen = prune(&shards, choose(&shards, question.within)?, &query)?;
-        Ok(self.parts(&shards, chosen, &query))
+        Ok(self.parts(&shards, chosen, &query, question.wait_fresh))
     }
 
     /// Parts of an answer from the chosen sources, none of them opened.
-    pub(crate) fn parts(&self, shards: &Shards, chosen: Vec<Chosen>, query: &Query) -> Vec<Part> {
+    pub(crate) fn parts(
+        &self,
+        shards: &Shards,
+        chosen: Vec<Chosen>,
+        query: &Query,
+        wait_fresh: Option<Duration>,
+    ) -> Vec<Part> {
+        let now = Instant::now();
+        let wait_until = wait_fresh.map(|wait| now.checked_add(wait).unwrap_or(now + LONGEST_WAIT));
         self.queries.fetch_add(1, Ordering::Relaxed);
         let sources: Arc<[Arc<Source>]> = shards.iter().map(|shard| Arc::clone(&shard.source)).collect();
         // What a query keeps to its end must not keep bodies in memory: it holds those that it reads.
@@ -142,6 +168,7 @@ impl Service {
             shard: chosen.shard.without_body(),
             scope: chosen.scope,
             sources: Arc::clone(&sources),
+            wait_until,
             answered: OnceCell::new(),
         };
         chosen.into_iter().map(part).collect()
@@ -180,7 +207,7 @@ impl Service {
             Err(error) if concerns_part(&error) => {
                 let now = self.catalogue.get(part.shard.id());
                 let shard = now.map_or_else(|| part.shard.clone(), |shard| shard.without_body());
-                (Answered { shard, from: None, failure: Some(error) }, None)
+                (Answered::failed(shard, error), None)
             }
             Err(error) => return Err(error),
         };
@@ -201,7 +228,7 @@ impl Service {
             pinned_bytes,
             largest: Vec::new(),
         };
-        let answered = Answered { shard: part.shard.clone(), from: None, failure: Some(failure) };
+        let answered = Answered::failed(part.shard.clone(), failure);
         // A part that was opened before is told as it was answered then.
         let _ = part.answered.set(answered);
     }
@@ -211,23 +238,37 @@ impl Service {
         let grace = Duration::from_secs(self.config.files.stale_after_s);
         let describe = |part: &Part| {
             let answered = part.answered.get()?;
-            let failure = answered.failure.as_ref().map(ToString::to_string);
-            Some(freshness::describe(&answered.shard, answered.from.as_ref(), failure, grace))
+            let Answered { shard, from, failure, freshness, waited } = answered;
+            let failure = failure.as_ref().map(ToString::to_string);
+            let seen = freshness::Seen { from: from.as_ref(), failure, freshness, waited: waited.as_ref() };
+            Some(freshness::describe(shard, seen, grace))
         };
         parts.iter().filter_map(describe).collect()
     }
 
     fn read_part(&self, part: &Part, cancel: &CancelToken) -> Result<(Answered, Option<Held>), ServiceError> {
         let id = part.shard.id();
+        let track = &part.shard.source.track;
+        let waited = part.wait_until.map(|until| track.wait_fresh(until, cancel)).transpose()?;
+        // Before the body is taken: what is fresh then is so in any later body.
+        let mut freshness = track.freshness();
         let Some(shard) = self.catalogue.get(id) else {
             return Err(self.unknown(&part.shard.source.info.root));
         };
-        let shard = self.with_digest(shard, &part.query, cancel)?;
-        if shard.answering().is_none() && refuted(&shard, &part.query) {
-            let answered = Answered { from: shard.known, shard: shard.without_body(), failure: None };
-            return Ok((answered, None));
+        // What was remembered before nobody watched says nothing of now.
+        let known = freshness.live && shard.known.is_some_and(|known| known.compared);
+        let remembers = part.wait_until.is_none() || known;
+        let shard = if remembers { self.with_digest(shard, &part.query, cancel)? } else { shard };
+        if remembers && shard.answering().is_none() && refuted(&shard, &part.query) {
+            let (from, shard) = (shard.known, shard.without_body());
+            return Ok((Answered { from, shard, failure: None, freshness, waited }, None));
         }
-        let (shard, claim) = self.ready(shard, cancel)?;
+        let (mut shard, claim) = self.ready(shard, cancel)?;
+        if let Some(until) = part.wait_until
+            && matches!(waited, Some(Waited::Fresh(_)))
+        {
+            (freshness, shard) = self.wait_compared(shard, until, cancel)?;
+        }
         let published = shard.answering().cloned();
         if let Some(published) = &published {
             self.check_age(&shard, published)?;
@@ -238,8 +279,34 @@ impl Service {
             }
         }
         let from = published.as_ref().map(|published| published.known());
-        let answered = Answered { shard: shard.without_body(), from, failure: None };
+        let answered = Answered { shard: shard.without_body(), from, failure: None, freshness, waited };
         Ok((answered, published.map(|published| Held { published, _claim: claim })))
+    }
+
+    /// What was read from disk is compared with the source before it is fresh; waits for that.
+    fn wait_compared(
+        &self,
+        shard: Arc<Shard>,
+        until: Instant,
+        cancel: &CancelToken,
+    ) -> Result<(Freshness, Arc<Shard>), ServiceError> {
+        let mut shard = shard;
+        loop {
+            let seen = self.catalogue.changes();
+            let freshness = shard.source.track.freshness();
+            let Some(now) = self.catalogue.get(shard.id()) else { return Ok((freshness, shard)) };
+            if now.published.is_some() {
+                shard = now;
+            }
+            let compared = shard.published.as_ref().is_none_or(|published| published.compared);
+            let left = until.saturating_duration_since(Instant::now());
+            if compared || left.is_zero() || shard.view.health == Health::Failed {
+                return Ok((freshness, shard));
+            }
+            cancel.check()?;
+            self.check_running()?;
+            self.catalogue.wait_change(seen, left.min(CANCEL_POLL));
+        }
     }
 
     /// The source with its digest, where that is on disk, nothing is in memory, and it may refute the query.
@@ -342,7 +409,7 @@ impl Service {
     /// Refuses a body that is too old to stand in for a newer one.
     fn check_age(&self, shard: &Shard, published: &Published) -> Result<(), ServiceError> {
         let Some(cap) = self.config.stale.max_age else { return Ok(()) };
-        let age = published.began.elapsed();
+        let age = freshness::age(&published.known(), &shard.source.track.freshness());
         if serving(shard.view.health, age, cap) != Serving::Expired {
             return Ok(());
         }
@@ -426,7 +493,8 @@ fn on_disk_only(shard: &Shard) -> bool {
 /// True if a shard that is out of memory is known to hold no match.
 fn refuted(shard: &Shard, query: &Query) -> bool {
     // What has changed since it left memory is not in its digest.
-    !shard.view.behind && shard.digest.as_ref().is_some_and(|digest| digest.refutes(query))
+    let changed = shard.view.behind || shard.source.track.changed_out_of_memory();
+    !changed && shard.digest.as_ref().is_some_and(|digest| digest.refutes(query))
 }
 
 /// True for errors that leave the other parts of an answer as they are.

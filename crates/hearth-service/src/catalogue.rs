@@ -7,6 +7,7 @@
 use crate::api::{Health, LoadReason, ScanOutcome, SnapshotFile, SourceInfo};
 use crate::held::Hold;
 use crate::journal::Journal;
+use crate::live::Track;
 use crate::run::ScanRun;
 use crate::sync::{ArcSwap, Condvar, Mutex};
 use arc_swap::ArcSwapOption;
@@ -30,6 +31,8 @@ pub(crate) struct Source {
     pub(crate) run: ArcSwapOption<ScanRun>,
     /// Whether a query already waited in vain for a first body.
     pub(crate) waited: AtomicBool,
+    /// How its body is kept up to it.
+    pub(crate) track: Track,
     queries: AtomicU64,
     last_query_ns: AtomicI64,
 }
@@ -43,6 +46,7 @@ impl Source {
             root,
             run: ArcSwapOption::empty(),
             waited: AtomicBool::new(false),
+            track: Track::default(),
             queries: AtomicU64::new(0),
             last_query_ns: AtomicI64::new(0),
         }
@@ -88,7 +92,7 @@ pub(crate) struct Published {
     /// Device the root was on.
     pub(crate) device: u64,
     /// Folders that the scan did not enter; empty while it runs.
-    pub(crate) closed: Vec<Closed>,
+    pub(crate) closed: Arc<[Closed]>,
     /// How the scan went, as far as it is over.
     pub(crate) outcome: Arc<ScanOutcome>,
     /// False if it was read from disk and has not been compared with the source since.
@@ -108,7 +112,6 @@ impl Published {
         Known {
             generation: self.generation,
             began: self.began,
-            began_ns: self.began_ns,
             made_ns: self.made_ns,
             rows: self.body.entries(),
             compared: self.compared,
@@ -121,7 +124,6 @@ impl Published {
 pub(crate) struct Known {
     pub(crate) generation: u64,
     pub(crate) began: Instant,
-    pub(crate) began_ns: UnixNanos,
     pub(crate) made_ns: UnixNanos,
     pub(crate) rows: u64,
     /// As of [`Published`].

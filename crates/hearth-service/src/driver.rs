@@ -21,8 +21,8 @@ use crate::transitions::Transitions;
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use hearth_residency::{
-    Command, Effect, Event, Kernel, Moment, Outcome, Policy, Pressure, Refusal, ShardId, Step, Stored,
-    Ticket, Totals, Transition,
+    Advance, ChangeSet, Command, Effect, Event, Generation, Kernel, Moment, Outcome, Policy, Pressure,
+    Refusal, ShardId, Step, Stored, Ticket, Totals, Transition,
 };
 use parking_lot::Mutex;
 use publication::{Entered, publish};
@@ -45,10 +45,36 @@ pub(crate) const SAVE_PATIENCE: Duration = Duration::from_secs(60);
 /// What the inbox takes.
 enum Message {
     Event(Event<Box<Product>>),
-    Operate { command: Command, reply: Sender<Result<(), Refusal>> },
-    Claim { shard: ShardId, reply: Sender<()> },
-    Consult { shard: ShardId, reply: Sender<()> },
-    Add { shard: ShardId, forecast_bytes: u64, stored: Option<Stored>, reply: Sender<()> },
+    Operate {
+        command: Command,
+        reply: Sender<Result<(), Refusal>>,
+    },
+    Claim {
+        shard: ShardId,
+        reply: Sender<()>,
+    },
+    Consult {
+        shard: ShardId,
+        reply: Sender<()>,
+    },
+    Add {
+        shard: ShardId,
+        forecast_bytes: u64,
+        stored: Option<Stored>,
+        reply: Sender<()>,
+    },
+    Advance {
+        shard: ShardId,
+        from: Generation,
+        body: Box<Product>,
+        advance: Advance,
+        reply: Sender<Generation>,
+    },
+    Change {
+        shard: ShardId,
+        changes: ChangeSet,
+        reply: Sender<()>,
+    },
     Stop,
 }
 
@@ -175,10 +201,12 @@ impl Driver {
 
     /// Waits for an answer; `None` if none comes any more.
     fn answer<T>(&self, reply: &Receiver<T>) -> Option<T> {
-        select! {
-            recv(reply) -> answer => answer.ok(),
-            recv(self.deaf) -> _ => reply.try_recv().ok(),
-        }
+        answer(reply, &self.deaf)
+    }
+
+    /// Another way to the kernel.
+    pub(crate) fn link(&self) -> Link {
+        Link { inbox: self.inbox.clone(), deaf: self.deaf.clone() }
     }
 
     /// The sums over all shards.
@@ -203,6 +231,44 @@ impl Driver {
         if thread.join().is_err() {
             tracing::error!("the kernel's thread had panicked");
         }
+    }
+}
+
+/// How the threads that follow feeds reach the kernel.
+pub(crate) struct Link {
+    inbox: Sender<Message>,
+    deaf: Receiver<Never>,
+}
+
+impl Link {
+    /// Hands over the body that follows the one with the number `from`; the number of the published one after that,
+    /// which need not be this. `None` if the driver has stopped.
+    pub(crate) fn advance(
+        &self,
+        shard: ShardId,
+        from: Generation,
+        product: Product,
+        advance: Advance,
+    ) -> Option<Generation> {
+        let (reply, done) = bounded(1);
+        let message = Message::Advance { shard, from, body: Box::new(product), advance, reply };
+        self.inbox.send(message).ok()?;
+        answer(&done, &self.deaf)
+    }
+
+    /// Tells of changes; what follows at once is in the catalogue when this returns.
+    pub(crate) fn changed(&self, shard: ShardId, changes: ChangeSet) {
+        let (reply, done) = bounded(1);
+        let _ = self.inbox.send(Message::Change { shard, changes, reply });
+        answer(&done, &self.deaf);
+    }
+}
+
+/// Waits for an answer; `None` if none comes any more.
+fn answer<T>(reply: &Receiver<T>, deaf: &Receiver<Never>) -> Option<T> {
+    select! {
+        recv(reply) -> answer => answer.ok(),
+        recv(deaf) -> _ => reply.try_recv().ok(),
     }
 }
 
@@ -311,9 +377,15 @@ impl Keeper {
         match message {
             Message::Event(event @ Event::SaveEnded { .. }) => self.save_ended(event),
             Message::Event(event) => {
-                let ended = matches!(event, Event::Ended { .. });
+                let ended = match &event {
+                    Event::Ended { shard, attempt, .. } => Some((*shard, *attempt)),
+                    _ => None,
+                };
                 self.step(event);
-                if ended {
+                if let Some((shard, attempt)) = ended {
+                    if let Some(shard) = self.catalogue.get(shard.0) {
+                        shard.source.track.attempt_over(attempt);
+                    }
                     // What it worked with is free now.
                     self.janitor.take(());
                 }
@@ -334,6 +406,15 @@ impl Keeper {
             }
             Message::Add { shard, forecast_bytes, stored, reply } => {
                 self.step(Event::Add { shard, forecast_bytes, stored });
+                let _ = reply.send(());
+            }
+            Message::Advance { shard, from, body, advance, reply } => {
+                self.step(Event::Advanced { shard, from, body, advance });
+                let known = self.catalogue.get(shard.0);
+                let _ = reply.send(known.map_or(0, |shard| shard.view.generation));
+            }
+            Message::Change { shard, changes, reply } => {
+                self.step(Event::Changed { shard, changes });
                 let _ = reply.send(());
             }
             Message::Stop => {}

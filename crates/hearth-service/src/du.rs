@@ -79,7 +79,7 @@ impl Service {
         let shards = self.catalogue.load();
         let folders: Vec<Vec<u8>> = req.path.iter().cloned().collect();
         let everything = Query { expr: Expr::And(Vec::new()) };
-        let mut parts = self.parts(&shards, choose(&shards, &folders)?, &everything);
+        let mut parts = self.parts(&shards, choose(&shards, &folders)?, &everything, req.wait_fresh);
         self.expect(&parts, cancel)?;
         let mut biggest =
             Biggest { limit: req.limit, by_allocated: req.by_allocated, heap: BinaryHeap::new() };

@@ -61,7 +61,12 @@ impl Service {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<DupesAnswer, ServiceError> {
         let began = Instant::now();
-        let question = Question { query: &req.query, cwd: req.cwd.as_deref(), within: &req.within };
+        let question = Question {
+            query: &req.query,
+            cwd: req.cwd.as_deref(),
+            within: &req.within,
+            wait_fresh: req.wait_fresh,
+        };
         let mut parts = self.ask(question)?;
         self.expect(&parts, cancel)?;
         let open = parts.iter().map(|part| self.read(part, cancel)).collect::<Result<Vec<_>, _>>()?;

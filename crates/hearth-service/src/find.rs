@@ -96,7 +96,12 @@ impl Service {
     ) -> Result<FindSummary, ServiceError> {
         let began = Instant::now();
         let sort = sort_keys(&req.sort)?;
-        let question = Question { query: &req.query, cwd: req.cwd.as_deref(), within: &req.within };
+        let question = Question {
+            query: &req.query,
+            cwd: req.cwd.as_deref(),
+            within: &req.within,
+            wait_fresh: req.wait_fresh,
+        };
         let mut parts = self.ask(question)?;
         let request = fingerprint(req);
         let cursor = req.cursor.as_deref().map(|text| Cursor::decode(text, request)).transpose()?;

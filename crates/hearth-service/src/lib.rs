@@ -22,6 +22,7 @@ mod hashing;
 mod held;
 mod janitor;
 mod journal;
+mod live;
 mod loader;
 mod maker;
 mod merge;
@@ -57,6 +58,7 @@ use catalogue::Catalogue;
 use driver::Driver;
 use hearth_residency::Policy;
 use hearth_snapshot::RealStorage;
+use live::{Live, OwnFolders};
 use loader::Loader;
 use maker::Scanner;
 use parking_lot::Mutex;
@@ -101,6 +103,7 @@ pub struct Service {
     snapshots: Option<Arc<Snapshots>>,
     snapshot_folder: PathBuf,
     driver: Driver,
+    live: Arc<Live>,
     stopping: AtomicBool,
     queries: AtomicU64,
     notices: Vec<String>,
@@ -126,23 +129,31 @@ impl Service {
         folders: &Folders,
         allocator: Option<Arc<dyn Allocator>>,
     ) -> Result<Arc<Self>, ServiceError> {
-        let walk = Walk::new(&config.files)?;
+        let walk = Arc::new(Walk::new(&config.files)?);
         let pools = Arc::new(Pools::start(config.pool.query_threads)?);
         let (registry, notice) = Registry::open(&folders.state)?;
         if let Some(notice) = &notice {
             tracing::warn!("{notice}");
         }
         let catalogue = Arc::new(Catalogue::default());
-        let scanner = Scanner { catalogue: Arc::clone(&catalogue), pools: Arc::clone(&pools), walk };
+        let scanner =
+            Scanner { catalogue: Arc::clone(&catalogue), pools: Arc::clone(&pools), walk: Arc::clone(&walk) };
         let world = Arc::new(RootFolder::new("/"));
         let snapshot_folder = folders.cache.join("snapshots");
         let mut notices: Vec<String> = notice.into_iter().collect();
         let snapshots = open_snapshots(&config, folders, &snapshot_folder, &pools, &mut notices)?;
+        let own = OwnFolders::of(folders, &snapshot_folder);
+        let live = Arc::new(Live::new(Arc::clone(&catalogue), walk, config.watch.clone(), own));
         let policy = policy(&config, &*world, snapshots.as_deref());
         tracing::info!(budget_bytes = policy.budget_bytes, "memory budget");
         let driver = Driver::start(driver::Parts {
             catalogue: Arc::clone(&catalogue),
-            loader: Arc::new(Loader::new(Arc::clone(&catalogue), Box::new(scanner), snapshots.clone())),
+            loader: Arc::new(Loader::new(
+                Arc::clone(&catalogue),
+                Box::new(scanner),
+                snapshots.clone(),
+                Some(Arc::clone(&live)),
+            )),
             allocator,
             policy,
             gauge: config.pressure.enabled.then(|| Gauge::new(world)),
@@ -150,7 +161,9 @@ impl Service {
             stop_patience: driver::STOP_PATIENCE,
             snapshots: snapshots.clone().filter(|snapshots| snapshots.mode() == SnapshotMode::ReadWrite),
         })?;
+        live.connect(driver.link());
         let service = Self {
+            live,
             people: People::new(Path::new("/etc")),
             began: Instant::now(),
             registry: Mutex::new(registry),
@@ -182,6 +195,7 @@ impl Service {
     /// their end; nothing new is scanned or registered. Calling it again does nothing.
     pub fn shutdown(&self) {
         self.stopping.store(true, Ordering::Release);
+        self.live.stop();
         self.driver.stop();
         self.catalogue.load().iter().for_each(|shard| shard.source.journal.end());
         self.catalogue.notify();

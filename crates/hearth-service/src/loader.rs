@@ -3,15 +3,16 @@
 //! Attempts begin and end by the kernel's word. A panic in one is a failure of that attempt. However
 //! one ends, that is told once.
 
-use crate::catalogue::{Catalogue, Source};
+use crate::catalogue::{Catalogue, Shard, Source};
 use crate::clock;
 use crate::forecast::working_bytes;
-use crate::maker::{Failure, Maker, Product, describe_panic};
+use crate::live::Live;
+use crate::maker::{Failure, Made, Maker, Present, Product, describe_panic};
 use crate::pools;
 use crate::run::{self, ScanRun};
 use crate::snapshots::{self, NotLoaded, Save, Snapshots, loaded};
 use hearth_core::{HeapSize, UnixNanos};
-use hearth_residency::{AttemptId, Job, Measured, Outcome, ShardId};
+use hearth_residency::{AttemptId, ChangeClass, ChangeSet, Job, Measured, Outcome, ShardId};
 use hearth_snapshot::LoadError;
 use parking_lot::{Condvar, Mutex};
 use std::io;
@@ -36,6 +37,7 @@ pub(crate) struct Loader {
     catalogue: Arc<Catalogue>,
     maker: Box<dyn Maker>,
     snapshots: Option<Arc<Snapshots>>,
+    live: Option<Arc<Live>>,
     running: Mutex<Vec<Running>>,
     ended: Condvar,
 }
@@ -45,8 +47,9 @@ impl Loader {
         catalogue: Arc<Catalogue>,
         maker: Box<dyn Maker>,
         snapshots: Option<Arc<Snapshots>>,
+        live: Option<Arc<Live>>,
     ) -> Self {
-        Self { catalogue, maker, snapshots, running: Mutex::default(), ended: Condvar::new() }
+        Self { catalogue, maker, snapshots, live, running: Mutex::default(), ended: Condvar::new() }
     }
 
     /// Begins an attempt on a thread of its own; `ended` is told how it ended, once.
@@ -65,7 +68,7 @@ impl Loader {
         let loader = Arc::clone(self);
         let work = move || {
             pools::yield_to_others();
-            let outcome = loader.attempt(shard, &job, &run);
+            let outcome = loader.attempt(shard, attempt, &job, &run);
             drop(run);
             loader.leave(attempt);
             ended(outcome);
@@ -105,37 +108,74 @@ impl Loader {
         self.ended.notify_all();
     }
 
-    fn attempt(&self, shard: ShardId, job: &Job, run: &Arc<ScanRun>) -> Ended {
-        let Some(now) = self.catalogue.get(shard.0) else { return Outcome::Cancelled };
-        let (source, partial) = (Arc::clone(&now.source), now.published.is_none());
-        let shown = now.known.map(|known| known.made_ns);
-        let snapshots = self.snapshots.as_deref();
-        let stored = snapshots.filter(|_| now.view.stored.is_some());
-        // It may hold the body that is about to be replaced.
-        drop(now);
-        let newest = |save: &Save| not_older(shown, save.published.made_ns).is_ok();
-        let saving = || snapshots.and_then(|snapshots| snapshots.saving(shard.0)).filter(newest);
-        let made = catch_unwind(AssertUnwindSafe(|| match job {
-            Job::Refresh(_) => self.scan(&source, run, partial),
-            Job::Digest => match (saving(), stored) {
-                (Some(save), _) => Ok(Product::Digest(save.remembered())),
-                (None, Some(stored)) => self.recall_digest(stored, &source, shown, run),
-                (None, None) => Err(Failure::Failed("there is no snapshot".to_owned())),
-            },
-            Job::Load => match (saving(), stored) {
-                (Some(save), _) => Ok(Product::Body(save.revived())),
-                (None, Some(stored)) => match self.recall(stored, &source, shown, run)? {
-                    Some(made) => Ok(made),
-                    None => self.scan(&source, run, partial),
-                },
-                (None, None) => self.scan(&source, run, partial),
-            },
+    fn attempt(&self, shard: ShardId, attempt: AttemptId, job: &Job, run: &Arc<ScanRun>) -> Ended {
+        let Some(known) = self.catalogue.get(shard.0) else { return Outcome::Cancelled };
+        let source = Arc::clone(&known.source);
+        drop(known);
+        let live = self.live.as_ref().filter(|live| live.is_on() && *job != Job::Digest);
+        let made = catch_unwind(AssertUnwindSafe(|| {
+            let pursuit = live.map(|live| live.begin(&source, attempt));
+            let mut product = self.make(&source, job, run)?;
+            if let (Some(pursuit), Product::Body(made)) = (pursuit, &mut product) {
+                pursuit.hand_over(made, &run.cancel)?;
+            }
+            Ok(product)
         }));
         match made.unwrap_or_else(|panic| Err(Failure::Failed(describe_panic(&*panic)))) {
             Ok(product) => ended(product),
             Err(Failure::Cancelled) => Outcome::Cancelled,
             Err(Failure::Failed(reason)) => Outcome::Failed(reason),
         }
+    }
+
+    fn make(&self, source: &Arc<Source>, job: &Job, run: &Arc<ScanRun>) -> Result<Product, Failure> {
+        let id = source.info.id;
+        let now = self.catalogue.get(id).ok_or(Failure::Cancelled)?;
+        let partial = now.published.is_none();
+        let shown = now.known.map(|known| known.made_ns);
+        let snapshots = self.snapshots.as_deref();
+        let stored = snapshots.filter(|_| now.view.stored.is_some());
+        let present = if let Job::Refresh(changes) = job { to_renew(&now, changes) } else { None };
+        // It may hold the body that is about to be replaced.
+        drop(now);
+        let newest = |save: &Save| not_older(shown, save.published.made_ns).is_ok();
+        let saving = || snapshots.and_then(|snapshots| snapshots.saving(id)).filter(newest);
+        match job {
+            Job::Refresh(changes) => match present {
+                Some(present) => self.renew(source, changes.class, &present, run),
+                None => self.scan(source, run, partial),
+            },
+            Job::Digest => match (saving(), stored) {
+                (Some(save), _) => Ok(Product::Digest(save.remembered())),
+                (None, Some(stored)) => self.recall_digest(stored, source, shown, run),
+                (None, None) => Err(Failure::Failed("there is no snapshot".to_owned())),
+            },
+            Job::Load => match (saving(), stored) {
+                (Some(save), _) => Ok(Product::Body(save.revived())),
+                (None, Some(stored)) => match self.recall(stored, source, shown, run)? {
+                    Some(made) => Ok(made),
+                    None => self.scan(source, run, partial),
+                },
+                (None, None) => self.scan(source, run, partial),
+            },
+        }
+    }
+
+    /// Makes a body out of another one.
+    fn renew(
+        &self,
+        source: &Arc<Source>,
+        class: ChangeClass,
+        present: &Present,
+        run: &Arc<ScanRun>,
+    ) -> Result<Product, Failure> {
+        source.run.store(Some(Arc::clone(run)));
+        let _ending = Ending { source, run };
+        let made = match class {
+            ChangeClass::Apply => self.maker.fold(source, run, present)?,
+            ChangeClass::Reconcile | ChangeClass::Rebuild => self.maker.compare(source, run, present)?,
+        };
+        Ok(Product::Body(made))
     }
 
     fn scan(&self, source: &Arc<Source>, run: &Arc<ScanRun>, partial: bool) -> Result<Product, Failure> {
@@ -152,17 +192,20 @@ impl Loader {
     fn recall(
         &self,
         snapshots: &Snapshots,
-        source: &Source,
+        source: &Arc<Source>,
         shown: Option<UnixNanos>,
-        run: &ScanRun,
+        run: &Arc<ScanRun>,
     ) -> Result<Option<Product>, Failure> {
         let began = Instant::now();
-        let made = snapshots.load(source, run);
-        match made.and_then(|made| not_older(shown, made.made_ns).map(|()| made)) {
+        match snapshots.load(source, run) {
             Ok(made) => {
                 let (source_name, took_ms) = (&source.info.name, run::millis(began.elapsed()));
                 info!(source = source_name, entries = made.outcome.entries, took_ms, "snapshot loaded");
                 self.catalogue.update(source.info.id, |shard| shard.load_reason = Some(loaded()));
+                if not_older(shown, made.made_ns).is_err() {
+                    // Answers do not go back in time: it is compared before it is shown.
+                    return self.renew(source, ChangeClass::Reconcile, &made.into(), run).map(Some);
+                }
                 Ok(Some(Product::Body(made)))
             }
             Err(NotLoaded::Cancelled) => Err(Failure::Cancelled),
@@ -197,6 +240,35 @@ impl Loader {
         self.catalogue.update(source.info.id, |shard| {
             (shard.snapshot, shard.load_reason) = (None, Some(reason));
         });
+    }
+}
+
+/// The body that a newer one is to be made of, if it is not to be made anew.
+fn to_renew(now: &Shard, changes: &ChangeSet) -> Option<Present> {
+    let (published, digest) = (now.published.as_ref()?, now.digest.as_ref()?);
+    if changes.class == ChangeClass::Rebuild || (changes.class == ChangeClass::Apply && !published.compared) {
+        return None;
+    }
+    Some(Present {
+        body: Arc::clone(&published.body),
+        digest: Arc::clone(digest),
+        complete_until_ns: now.source.track.complete_until(published),
+        device: published.device,
+        closed: Arc::clone(&published.closed),
+        outcome: Arc::clone(&published.outcome),
+    })
+}
+
+impl From<Made> for Present {
+    fn from(made: Made) -> Self {
+        Self {
+            body: made.body,
+            digest: made.digest,
+            complete_until_ns: made.began_ns,
+            device: made.device,
+            closed: made.closed,
+            outcome: Arc::new(made.outcome),
+        }
     }
 }
 
@@ -235,6 +307,8 @@ fn ended(product: Product) -> Ended {
             let behind = made.behind;
             Outcome::Built { body: Box::new(Product::Body(made)), measured, behind }
         }
+        // The feed's thread makes these, no attempt.
+        Product::Advanced(_) => Outcome::Failed("an attempt made something else".to_owned()),
         Product::Digest(recalled) => {
             let digest_bytes = recalled.digest.heap_bytes() as u64;
             Outcome::Digested { body: Box::new(Product::Digest(recalled)), digest_bytes }

@@ -2,7 +2,7 @@
 //!
 //! While a source without a body is scanned, queries that ask get a body of what was found so far.
 
-use crate::api::ScanOutcome;
+use crate::api::{CompareOutcome, ScanOutcome};
 use crate::catalogue::{Catalogue, Closed, Known, Published, Source};
 use crate::clock;
 use crate::forecast::working_bytes;
@@ -11,12 +11,13 @@ use crate::run::{self, ScanRun, millis};
 use crate::walk::{self, Walk};
 use hearth_core::{Cancelled, UnixNanos};
 use hearth_files::digest::Digest;
-use hearth_files::index::{Body, BuildError, Root};
+use hearth_files::follow::{FollowError, Reconcile, Scope};
+use hearth_files::index::{Body, BuildError, Root, Volume};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
-use tracing::error;
+use tracing::{error, info};
 
 /// A whole body and all that is known with it.
 pub(crate) struct Made {
@@ -27,7 +28,7 @@ pub(crate) struct Made {
     pub(crate) made_ns: UnixNanos,
     pub(crate) built_in: Duration,
     pub(crate) device: u64,
-    pub(crate) closed: Vec<Closed>,
+    pub(crate) closed: Arc<[Closed]>,
     pub(crate) outcome: ScanOutcome,
     /// False if it was read from disk.
     pub(crate) compared: bool,
@@ -47,6 +48,14 @@ pub(crate) struct Recalled {
 pub(crate) enum Product {
     Body(Made),
     Digest(Recalled),
+    Advanced(Advanced),
+}
+
+/// A body that took changes in; all else is as of the one before.
+pub(crate) struct Advanced {
+    pub(crate) body: Arc<Body>,
+    pub(crate) digest: Arc<Digest>,
+    pub(crate) made_ns: UnixNanos,
 }
 
 /// How an attempt ended without a body.
@@ -64,6 +73,15 @@ impl From<Cancelled> for Failure {
     }
 }
 
+impl From<FollowError> for Failure {
+    fn from(error: FollowError) -> Self {
+        match error {
+            FollowError::Cancelled(_) => Failure::Cancelled,
+            error => Failure::Failed(error.to_string()),
+        }
+    }
+}
+
 impl From<BuildError> for Failure {
     fn from(error: BuildError) -> Self {
         match error {
@@ -77,13 +95,35 @@ impl From<BuildError> for Failure {
 pub(crate) trait Maker: Send + Sync {
     /// Makes a body of a source as it is now; with `partial`, also of what is found meanwhile.
     fn make(&self, source: &Source, run: &ScanRun, partial: bool) -> Result<Made, Failure>;
+
+    /// Makes the body of a source as it is now out of another one, by comparing. A maker that cannot compare makes it
+    /// anew.
+    fn compare(&self, source: &Source, run: &ScanRun, _present: &Present) -> Result<Made, Failure> {
+        self.make(source, run, false)
+    }
+
+    /// Makes a body that holds what another one does, with its changes folded into the rest.
+    fn fold(&self, source: &Source, run: &ScanRun, _present: &Present) -> Result<Made, Failure> {
+        self.make(source, run, false)
+    }
+}
+
+/// The body that another one is made of.
+pub(crate) struct Present {
+    pub(crate) body: Arc<Body>,
+    pub(crate) digest: Arc<Digest>,
+    /// Everything that happened before is in it, by the wall clock.
+    pub(crate) complete_until_ns: UnixNanos,
+    pub(crate) device: u64,
+    pub(crate) closed: Arc<[Closed]>,
+    pub(crate) outcome: Arc<ScanOutcome>,
 }
 
 /// Makes bodies of mounted file systems.
 pub(crate) struct Scanner {
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) pools: Arc<Pools>,
-    pub(crate) walk: Walk,
+    pub(crate) walk: Arc<Walk>,
 }
 
 impl Maker for Scanner {
@@ -117,13 +157,104 @@ impl Maker for Scanner {
             made_ns: clock::now_ns(),
             built_in,
             device: place.device,
-            closed: walked.closed,
+            closed: walked.closed.into(),
             peak_bytes: working_bytes(walked.outcome.entries),
             outcome: ScanOutcome { build_ms: millis(built_in), ..walked.outcome },
             compared: true,
             behind: false,
         })
     }
+
+    fn compare(&self, source: &Source, run: &ScanRun, present: &Present) -> Result<Made, Failure> {
+        let place = walk::look(&source.info.root).map_err(Failure::Failed)?;
+        let mut volume = Volume::new(&present.body);
+        let how = Reconcile {
+            scope: Scope::Everything,
+            complete_until_ns: Some(present.complete_until_ns),
+            most_changes: most_changes(&present.body),
+        };
+        let follower = self.walk.follower(&source.info.root);
+        let seen = match follower.reconcile(&mut volume, &how, &run.counters, &run.cancel) {
+            // What is another folder now, or hardly the same, is scanned as if it were new.
+            Err(FollowError::TooMuchChanged { .. } | FollowError::OtherRoot { .. }) => {
+                run.begin_scan();
+                return self.make(source, run, false);
+            }
+            seen => seen?,
+        };
+        let body = if seen.applied > 0 { Arc::new(volume.body()) } else { Arc::clone(&present.body) };
+        let mut digest = (*present.digest).clone();
+        digest.follow(&present.body, &body);
+        let outcome = ScanOutcome {
+            entries: body.entries(),
+            scan_ms: millis(run.began.elapsed()),
+            build_ms: 0,
+            denied: seen.denied as u64,
+            failed: seen.failed as u64,
+            ..(*present.outcome).clone()
+        };
+        info!(source = source.info.name, looked = seen.looked, changed = seen.applied, "index compared");
+        let compared = CompareOutcome {
+            at_ns: clock::now_ns(),
+            took_ms: millis(run.began.elapsed()),
+            looked: seen.looked as u64,
+            changed: seen.applied as u64,
+        };
+        source.track.note_compare(compared);
+        Ok(Made {
+            peak_bytes: comparing_bytes(&body),
+            body,
+            digest: Arc::new(digest),
+            began: run.began,
+            began_ns: run.began_ns,
+            made_ns: clock::now_ns(),
+            built_in: Duration::ZERO,
+            device: place.device,
+            closed: Arc::clone(&present.closed),
+            outcome,
+            compared: true,
+            behind: false,
+        })
+    }
+
+    fn fold(&self, source: &Source, run: &ScanRun, present: &Present) -> Result<Made, Failure> {
+        let body = Arc::new(present.body.fold(&self.pools.build, &run.cancel)?);
+        let digest = if present.digest.is_saturated() {
+            Arc::new(Digest::of(&body))
+        } else {
+            Arc::clone(&present.digest)
+        };
+        info!(source = source.info.name, entries = body.entries(), "changes folded in");
+        Ok(Made {
+            peak_bytes: working_bytes(body.entries()),
+            body,
+            digest,
+            began: run.began,
+            began_ns: run.began_ns,
+            made_ns: clock::now_ns(),
+            built_in: run.began.elapsed(),
+            device: present.device,
+            closed: Arc::clone(&present.closed),
+            outcome: (*present.outcome).clone(),
+            compared: true,
+            behind: false,
+        })
+    }
+}
+
+/// Changes that a comparison may make before a scan takes less.
+fn most_changes(body: &Body) -> usize {
+    const ALWAYS: u64 = 10_000;
+    usize::try_from(body.entries() / 8 + ALWAYS).unwrap_or(usize::MAX)
+}
+
+/// Working set of comparing: the body that serves stays, the new one shares most of it, and what is found is
+/// on its way in bounded batches, which a small volume does not fill.
+fn comparing_bytes(body: &Body) -> u64 {
+    const ON_ITS_WAY: u64 = 16 << 20;
+    const PER_ENTRY: u64 = 64;
+    let on_its_way = body.entries().saturating_mul(PER_ENTRY).min(ON_ITS_WAY) + (1 << 18);
+    (body.heap_bytes() as u64).saturating_add(on_its_way)
 }
 
 impl Scanner {
@@ -160,7 +291,7 @@ impl Scanner {
             at: Instant::now(),
             built_in: building.elapsed(),
             device,
-            closed: Vec::new(),
+            closed: Arc::default(),
             outcome: Arc::default(),
             compared: true,
             _hold: None,

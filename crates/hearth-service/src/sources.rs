@@ -56,12 +56,16 @@ impl Service {
         let source = known.ok_or_else(|| registry.unknown(name_or_root))?;
         let freed_bytes = self.resident_bytes(source.id);
         // The list first: what is on it is there again after a restart.
-        let tier = self.catalogue.get(source.id).map(|shard| shard.view.tier);
+        let shard = self.catalogue.get(source.id);
+        let tier = shard.as_ref().map(|shard| shard.view.tier);
         if let Some(tier) = tier.filter(|tier| *tier != Tier::Cold && !force) {
             return Err(ServiceError::InMemory { source_name: source.name, tier });
         }
         registry.remove(source.id)?;
         self.operate(&source, Command::Forget { shard: ShardId(source.id), force: true })?;
+        if let Some(shard) = shard {
+            shard.source.track.stop();
+        }
         let snapshot_bytes = self.remove_snapshot(&source)?;
         Ok(Freed { source, freed_bytes, snapshot_bytes })
     }

@@ -83,7 +83,12 @@ impl Service {
     /// As [`Service::find`].
     pub fn stats(&self, req: &StatsRequest, cancel: &CancelToken) -> Result<StatsAnswer, ServiceError> {
         let began = Instant::now();
-        let question = Question { query: &req.query, cwd: req.cwd.as_deref(), within: &req.within };
+        let question = Question {
+            query: &req.query,
+            cwd: req.cwd.as_deref(),
+            within: &req.within,
+            wait_fresh: req.wait_fresh,
+        };
         let mut parts = self.ask(question)?;
         self.expect(&parts, cancel)?;
         let rows = match req.by {

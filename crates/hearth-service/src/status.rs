@@ -4,9 +4,10 @@
 //! step. Times of the kernel are told by the wall clock as it goes now.
 
 use crate::Service;
-use crate::api::{Doctor, FeedStatus, Pin, ShardStatus, SourceFailure, Status};
+use crate::api::{Doctor, Pin, ShardStatus, SourceFailure, Status};
 use crate::catalogue::Shard;
 use crate::clock;
+use crate::freshness;
 use crate::pressure::{Gauge, RootFolder};
 use crate::run::millis;
 use hearth_core::UnixNanos;
@@ -64,7 +65,7 @@ impl Service {
             health: view.health,
             generation: view.generation,
             clock: known.map_or_else(String::new, |known| shard.source.journal.clock(known.generation)),
-            age_ms: known.map_or(0, |known| millis(known.began.elapsed())),
+            age_ms: known.map_or(0, |known| millis(freshness::age(&known, &shard.source.track.freshness()))),
             rows: known.map_or(0, |known| known.rows),
             resident_bytes: view.body_bytes + view.digest_bytes,
             digest_bytes: view.digest_bytes,
@@ -89,15 +90,7 @@ impl Service {
             snapshot: shard.snapshot,
             unsaved: view.unsaved,
             last_save_error: view.last_save_failure.clone(),
-            feed: FeedStatus {
-                kind: "none",
-                live: false,
-                text: "sources are scanned, not watched".to_owned(),
-                overflows_total: 0,
-                advances_total: view.advances_total,
-                looks_total: 0,
-                last_compare: None,
-            },
+            feed: shard.source.track.describe(view.advances_total),
         }
     }
 

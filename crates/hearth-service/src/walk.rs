@@ -11,7 +11,11 @@ use crate::maker::Failure;
 use crate::run::{ScanRun, millis};
 use hearth_core::NO_TIME;
 use hearth_files::entry::Meta;
-use hearth_files::scan::{ExcludeRule, MAX_THREADS, ScanError, ScanOptions, ScanReport, Skipped, scan};
+use hearth_files::follow::Follower;
+use hearth_files::scan::{
+    ExcludeRule, MAX_THREADS, ScanError, ScanOptions, ScanReport, Skipped, scan, volume_of,
+};
+use hearth_watch::inotify::Enter;
 use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::os::unix::ffi::OsStrExt;
@@ -89,6 +93,28 @@ impl Walk {
         })?;
         let threads = (config.scan_threads > 0).then_some(config.scan_threads);
         Ok(Self { options: ScanOptions { threads, exclude } })
+    }
+
+    /// What brings an index up to its root, which was scanned in this way.
+    pub(crate) fn follower(&self, root: &[u8]) -> Follower {
+        Follower::new(root, &self.options)
+    }
+
+    /// Says which folders below a root are part of its volume.
+    pub(crate) fn enters(&self, root: &[u8]) -> Enter {
+        let rules = self.options.exclude.clone();
+        let (device, mount) =
+            (look(root).map(|place| place.device), volume_of(path(root)).map(|mount| mount.id));
+        Box::new(move |folder, on| {
+            let excluded = rules.iter().any(|rule| match rule {
+                ExcludeRule::Name(name) => folder.file_name().is_some_and(|last| last.as_bytes() == name),
+                ExcludeRule::Path(path) => folder.as_os_str().as_bytes() == path,
+            });
+            // Another device may be a subvolume of the same mount.
+            let same = device.as_ref().is_ok_and(|device| *device == on)
+                || volume_of(folder).is_ok_and(|inner| mount.as_ref().is_ok_and(|mount| *mount == inner.id));
+            !excluded && same
+        })
     }
 
     /// Scans a root; rows and counts go to the run.

@@ -1,7 +1,7 @@
 //! Reads a feed ahead of its consumer, so that the kernel's queue, which is short, does not fill up while a batch is applied.
 //!
-//! A thread of its own reads; what it reads is merged and bounded as in any feed. Its priority is raised where that is allowed:
-//! it does little, and what it does not read in time is lost.
+//! A thread of its own reads; what it reads is merged and bounded as in any feed, and handed on as soon as it is handed out.
+//! The priority of the thread is raised where that is allowed: it does little, and what it does not read in time is lost.
 
 use std::fmt;
 use std::sync::Arc;

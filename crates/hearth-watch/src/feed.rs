@@ -15,7 +15,7 @@ use crate::handle::FeedHandle;
 pub trait Feed: Send {
     /// Waits for the next batch, at most this long. `None`: nothing happened, or [`FeedHandle::wake`] was called.
     ///
-    /// From the first event on it gathers for [`FeedOptions::settle`], unless a cookie is passed meanwhile.
+    /// Events that come soon after a batch are gathered ([`FeedOptions::settle`]), unless a cookie is passed meanwhile.
     ///
     /// # Errors
     /// After an error the feed is of no further use; [`FeedError`] says what to do instead.
@@ -79,7 +79,8 @@ pub enum Writes {
 /// Sizes and times of a feed.
 #[derive(Clone, Debug)]
 pub struct FeedOptions {
-    /// How long events are gathered from the first one on; 0 hands out at once. 2 ms.
+    /// Least time from one batch to the next, in which events are gathered: one that comes after a longer silence is handed
+    /// out at once, a storm in a batch every so often. Cookies and overflows do not wait. 2 ms; 0 gathers nothing.
     pub settle: Duration,
     /// Memory for dirt that is not handed out yet, bytes. Beyond it folders are named instead of names, then everything is
     /// declared lost. 64 MiB, which is about 700 000 names of usual length.

@@ -1,7 +1,8 @@
 //! The loop that all live feeds share: wait, read, gather a little, hand out.
 //!
 //! A [`Source`] is a kernel queue that can be polled and read. Everything about time and cookies is here, so that the
-//! sources only translate events.
+//! sources only translate events. A change that comes alone is handed out as it is read; what follows soon after a batch is
+//! gathered, so that a storm makes few batches.
 
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
@@ -90,6 +91,8 @@ pub(crate) struct Paced<S> {
     signals: Arc<Signals>,
     pending: Pending,
     settle: Duration,
+    /// When the last batch was handed out.
+    last: Option<Instant>,
     clock: u64,
     /// Cookies that are passed when the source has come to a position, by position.
     noted: Vec<(u64, u64)>,
@@ -98,7 +101,8 @@ pub(crate) struct Paced<S> {
 impl<S: Source> Paced<S> {
     pub(crate) fn new(source: S, signals: Arc<Signals>, options: &FeedOptions) -> Result<Self, FeedError> {
         let pending = Pending::new(options.dirty_bytes, options.history);
-        let mut feed = Self { source, signals, pending, settle: options.settle, clock: 0, noted: Vec::new() };
+        let (settle, last, clock, noted) = (options.settle, None, 0, Vec::new());
+        let mut feed = Self { source, signals, pending, settle, last, clock, noted };
         feed.try_folder()?;
         Ok(feed)
     }
@@ -162,7 +166,12 @@ impl<S: Source> Paced<S> {
 
     fn is_ripe(&self) -> bool {
         let is_held = self.pending.has_cookies() && !self.source.is_settled();
-        !is_held && (self.pending.is_urgent() || (!self.pending.is_empty() && self.age() >= self.settle))
+        !is_held && (self.pending.is_urgent() || (!self.pending.is_empty() && self.rest().is_zero()))
+    }
+
+    /// How long it is too soon after the last batch for another one.
+    fn rest(&self) -> Duration {
+        self.last.map_or(Duration::ZERO, |last| self.settle.saturating_sub(last.elapsed()))
     }
 
     /// Waits until there is something to do; while a batch gathers, for time to pass only.
@@ -175,11 +184,11 @@ impl<S: Source> Paced<S> {
         if self.pending.is_urgent() {
             return bell.wait(Some((self.source.queue(), PollFlags::IN)), self.source.due());
         }
-        let rest = self.settle.saturating_sub(self.age()).min(SLICE);
-        bell.wait(None, Some(Instant::now() + rest))
+        bell.wait(None, Some(Instant::now() + self.rest().min(SLICE)))
     }
 
     fn hand_out(&mut self) -> Batch {
+        self.last = Some(Instant::now());
         self.pending.take(&mut self.clock)
     }
 }

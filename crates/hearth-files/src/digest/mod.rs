@@ -91,12 +91,27 @@ impl Digest {
             let (Change::Put { name, .. } | Change::Move { to_name: name, .. }) = change else { continue };
             folded.clear();
             fold_into(name, &mut folded);
-            for_each_key(&folded, |key| {
-                if !self.known.may_hold(key) {
-                    self.fresh.add(key.hash());
-                }
-            });
+            self.absorb_name(&folded);
         }
+    }
+
+    /// Follows a body that came out of an earlier one by changes: takes in the names that are new in it. Does nothing if
+    /// the two have no base in common.
+    pub fn follow(&mut self, earlier: &Body, later: &Body) {
+        let mut folded = Vec::new();
+        later.for_each_name_since(earlier, |name| {
+            folded.clear();
+            fold_into(name, &mut folded);
+            self.absorb_name(&folded);
+        });
+    }
+
+    fn absorb_name(&mut self, folded: &[u8]) {
+        for_each_key(folded, |key| {
+            if !self.known.may_hold(key) {
+                self.fresh.add(key.hash());
+            }
+        });
     }
 
     /// True if so much was absorbed that nothing is refuted any more; only a new digest helps.

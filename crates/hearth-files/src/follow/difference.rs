@@ -39,7 +39,7 @@ pub enum Difference {
     },
 }
 
-/// What became of the entries at the places that a report names: first what was removed, then what was renamed, then
+/// What became of the root and of the entries at the places that a report names: first what was removed, then what was renamed, then
 /// what was created, then what was modified. What is in a folder that is itself removed or created is left out.
 pub fn differences(before: &Body, after: &Body, changes: &[Changed]) -> Vec<Difference> {
     let mut pairing = Pairing {
@@ -57,6 +57,7 @@ pub fn differences(before: &Body, after: &Body, changes: &[Changed]) -> Vec<Diff
             pairing.compare(folder, name);
         }
     }
+    pairing.judge_both(before.root_row(), after.root_row());
     pairing.into_differences()
 }
 

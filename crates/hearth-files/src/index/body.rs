@@ -99,6 +99,15 @@ impl Body {
         }
     }
 
+    /// Hands out the names of live entries that were added since an earlier body on the same base; none if that had
+    /// another base.
+    pub(crate) fn for_each_name_since(&self, earlier: &Body, mut each: impl FnMut(&[u8])) {
+        if Arc::ptr_eq(&self.base, &earlier.base) {
+            let added = self.delta.rows.iter_from(earlier.delta.next_row);
+            added.for_each(|(_, row)| each(&row.name));
+        }
+    }
+
     /// Live folders, the root included.
     pub(crate) fn folders(&self) -> u64 {
         let base = &self.base;
@@ -410,6 +419,11 @@ impl Body {
     /// Heap bytes of base and delta.
     pub fn heap_bytes(&self) -> usize {
         self.base.heap_bytes() + self.delta.heap_bytes()
+    }
+
+    /// Of the heap bytes of an earlier body, those that this one surely holds too.
+    pub fn shared_bytes(&self, earlier: &Body) -> usize {
+        if Arc::ptr_eq(&self.base, &earlier.base) { self.base.heap_bytes() } else { 0 }
     }
 
     /// Heap bytes by part.

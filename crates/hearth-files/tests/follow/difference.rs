@@ -25,8 +25,6 @@ fn told(body: &Body, row: RowId) -> Told {
 /// What there is, with the differences applied. Removals and sources speak of the body before, all else of the one after.
 fn apply(before: &Body, after: &Body, found: &[Difference]) -> Told {
     let mut rows = told(before, before.root_row());
-    // The root itself is in no folder.
-    rows.extend(told(after, after.root_row()).into_iter().next());
     let (mut gone, mut come) = (Told::new(), Told::new());
     let alone = |body: &Body, row| {
         let path = body.entry(row).path;

@@ -7,7 +7,7 @@ use crate::books::{Books, Kind, Step};
 use crate::effects::rule;
 use crate::twin::{Body, Flight, Kept, Twin};
 use hearth_residency::{
-    Advance, ChangeClass, ChangeSet, Effect, Generation, Health, Reason, ShardId, Transition,
+    Advance, ChangeClass, ChangeSet, Effect, Generation, Health, Moment, Reason, ShardId, Transition,
 };
 
 /// A step that is published whatever is held, bytes.
@@ -44,6 +44,19 @@ pub(crate) struct Advanced {
     advance: Advance,
 }
 
+/// How a body that follows another found room.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Room {
+    /// It needs none; true if too much was held before.
+    Spare(bool),
+    /// There was enough.
+    There,
+    /// Others gave way.
+    Made,
+    /// There was none.
+    Lacking,
+}
+
 impl Books {
     pub(crate) fn advance(
         &mut self,
@@ -69,9 +82,9 @@ impl Books {
         }
     }
 
-    /// Most bytes that could be had if all other bodies gave way that may.
-    fn least_held(&self, shard: ShardId) -> u64 {
-        let others = self.evictable().filter(|twin| twin.id != shard);
+    /// Fewest bytes that are held if all other bodies give way that may and were last used then or before.
+    pub(crate) fn least_held(&self, shard: ShardId, used: Moment) -> u64 {
+        let others = self.evictable().filter(|twin| twin.id != shard && twin.last_use <= used);
         let gone: u64 = others.map(|twin| twin.body_bytes).sum();
         self.sums.held().saturating_sub(self.leaving()).saturating_sub(gone)
     }
@@ -86,25 +99,30 @@ impl Books {
         else {
             return Ok(());
         };
-        let (least, before) = (self.least_held(shard), self.sums);
-        let Some(twin) = self.twin_mut(shard) else { return Ok(()) };
+        self.has_no_room(shard, advance, self.least_held(shard, Moment::MAX))?;
+        if let Some(twin) = self.twin_mut(shard) {
+            twin.merge_open(ChangeSet::reconcile(advance.clock));
+        }
+        step.kind = Kind::Changed;
+        step.tales.push("an advance without room");
+        Ok(())
+    }
+
+    /// Fails if a body that was not published found room beside that many bytes.
+    pub(crate) fn has_no_room(&self, shard: ShardId, advance: Advance, least: u64) -> Result<(), String> {
+        let Some(twin) = self.twin(shard) else { return Ok(()) };
         let grows = advance.body_bytes.saturating_sub(twin.body_bytes);
         rule!(grows > SMALL, "small steps are published", "{grows} more of {shard:?} are not");
-        let after = twin.bytes_after(advance);
-        let growth = after.saturating_sub(twin.body_bytes + twin.digest_bytes);
-        let compare = ChangeSet { class: ChangeClass::Reconcile, ..ChangeSet::rebuild(advance.clock) };
-        twin.merge_open(compare);
-        let mut sums = before;
+        let growth = twin.bytes_after(advance).saturating_sub(twin.body_bytes + twin.digest_bytes);
+        let mut sums = self.sums;
         (sums.retained, sums.unaccounted) = (sums.retained + growth, sums.unaccounted.saturating_sub(growth));
-        let need = sums.held().saturating_sub(before.held());
+        let need = sums.held().saturating_sub(self.sums.held());
         let budget = self.policy.budget_bytes;
         rule!(
             need > 0 && least + need > budget,
             "an advance with room is published",
             "{need} more of {shard:?} beside {least} of {budget} are not"
         );
-        step.kind = Kind::Changed;
-        step.tales.push("an advance without room");
         Ok(())
     }
 
@@ -115,9 +133,32 @@ impl Books {
         generation: Generation,
     ) -> Result<(), String> {
         let Advanced { shard, body, advance } = advanced;
-        let (now, least, leaving) = (self.now, self.least_held(shard), self.leaving());
+        let least = self.least_held(shard, Moment::MAX);
+        let (room, rest) = self.follow(step, shard, (body, advance), generation, least)?;
+        step.tales.extend(match room {
+            Room::Spare(short) => short.then_some("an advance that shrinks while too much is held"),
+            Room::Lacking => Some("a small advance beyond the budget"),
+            Room::Made => Some("an advance that others make room for"),
+            Room::There => None,
+        });
+        self.tell_of(step, advanced, rest);
+        self.cover(step, shard, advance.clock);
+        Ok(())
+    }
+
+    /// A body follows the published one: whether there was room for it, and what of the one before is left. At least
+    /// `least` bytes would be held without it, whoever gives way.
+    pub(crate) fn follow(
+        &mut self,
+        step: &mut Step,
+        shard: ShardId,
+        (body, advance): (Body, Advance),
+        generation: Generation,
+        least: u64,
+    ) -> Result<(Room, u64), String> {
+        let (now, leaving) = (self.now, self.leaving());
         let (held_before, named_before) = (self.sums.held(), self.sums.named());
-        let Some(twin) = self.twin_mut(shard) else { return Ok(()) };
+        let Some(twin) = self.twin_mut(shard) else { return Ok((Room::There, 0)) };
         let before = (twin.generation, twin.body_bytes, twin.digest_bytes);
         rule!(generation == before.0 + 1, "generations grow", "{generation} after {}", before.0);
         rule!(twin.body.is_some(), "bodies follow bodies", "{body} of {shard:?} follows none");
@@ -133,23 +174,21 @@ impl Books {
         let named = self.sums.named().saturating_sub(named_before);
         self.sums.unaccounted = self.sums.unaccounted.saturating_sub(named);
         let (held, budget) = (self.sums.held(), self.policy.budget_bytes);
-        if held <= held_before {
-            if held_before.saturating_sub(leaving) > budget {
-                step.tales.push("an advance that shrinks while too much is held");
-            }
+        let room = if held <= held_before {
+            Room::Spare(held_before.saturating_sub(leaving) > budget)
         } else if held.saturating_sub(leaving) > budget {
             let grows = advance.body_bytes.saturating_sub(before.1);
             rule!(grows <= SMALL, "room for what is published", "{held} held, of which {leaving} leave");
             let could = least + (held - held_before) <= budget;
             rule!(!could, "room is made where it can be", "{held} held, {least} at least");
             step.small = true;
-            step.tales.push("a small advance beyond the budget");
+            Room::Lacking
         } else if step.touched.iter().any(|touched| *touched != shard) {
-            step.tales.push("an advance that others make room for");
-        }
-        self.tell_of(step, advanced, rest);
-        self.cover(step, shard, advance.clock);
-        Ok(())
+            Room::Made
+        } else {
+            Room::There
+        };
+        Ok((room, rest))
     }
 
     fn tell_of(&self, step: &mut Step, advanced: Advanced, rest: u64) {
@@ -185,6 +224,7 @@ impl Books {
             _ if twin.behind => "an advance that takes in what came before a comparison",
             _ => {
                 (twin.failures, twin.retry_at, twin.hurried) = (0, None, false);
+                twin.strayed = false;
                 step.caught_up = Some(shard);
                 "an advance that is all that was waited for"
             }
@@ -249,7 +289,7 @@ impl Twin {
 
     /// What an attempt that renews its body has to take in.
     pub(crate) fn to_catch_up(&self) -> ChangeSet {
-        let compare = ChangeSet { class: ChangeClass::Reconcile, ..ChangeSet::rebuild(0) };
+        let compare = ChangeSet::reconcile(0);
         let Some(mut changes) = self.open.clone() else { return compare };
         if self.behind {
             changes.merge(compare);

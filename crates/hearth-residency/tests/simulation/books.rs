@@ -6,6 +6,7 @@
 //! error that begins with the name of a rule.
 
 use crate::advancing::Advanced;
+use crate::comparing::Next;
 use crate::script::Mix;
 use crate::twin::{Body, Flight, Kept, LEAVING, RECALL, Saving, Sizes, Twin, Urgency};
 use hearth_residency::{
@@ -101,6 +102,12 @@ pub(crate) struct Step {
     pub(crate) rejected: bool,
     /// A body that took changes in, follows the published one, and is not placed yet.
     pub(crate) advance: Option<Advanced>,
+    /// What a comparison found, which follows the published body and is not placed yet.
+    pub(crate) next: Option<Next>,
+    /// The shard whose body was compared and is as good as new.
+    pub(crate) proven: Option<ShardId>,
+    /// The shard of which another body was compared than the published one, for the first time in a row.
+    pub(crate) strayed: Option<ShardId>,
     /// A body came that does not follow the published one, and nothing else could happen.
     pub(crate) idle: bool,
     /// The shard that waited for nothing but what its body holds by now.
@@ -247,6 +254,9 @@ impl Books {
             arrived: None,
             rejected: false,
             advance: None,
+            next: None,
+            proven: None,
+            strayed: None,
             idle: false,
             caught_up: None,
             made: None,
@@ -440,7 +450,10 @@ impl Books {
                     }
                     twin.distrust(flight.snapshot);
                     if twin.body.is_none() || !applied {
-                        twin.load_bytes = took;
+                        (twin.load_bytes, twin.doubtful) = (took, false);
+                    }
+                    if flight.class == Some(ChangeClass::Reconcile) {
+                        twin.compare_bytes = Some(took);
                     }
                 }
                 self.sums.unaccounted = self.sums.unaccounted.saturating_sub(in_all);
@@ -452,12 +465,18 @@ impl Books {
                 step.digest_fits = self.sums.held() + digest_bytes <= self.policy.budget_bytes;
                 step.arrived = Some(Arrived { flight, body: *body, measured, behind: true });
             }
-            Outcome::Failed(_) if flight.digest => {
+            Outcome::Compared { from, next, peak_bytes } if flight.may_compare() => {
+                self.end_comparison(flight, *from, *next, *peak_bytes, step);
+            }
+            Outcome::Failed(_) | Outcome::Compared { .. } if flight.digest => {
                 step.tales.push("a digest that failed");
                 twin.distrust(flight.snapshot);
             }
             Outcome::Cancelled if flight.digest => {}
-            Outcome::Failed(_) | Outcome::Cancelled => {
+            Outcome::Failed(_) | Outcome::Compared { .. } | Outcome::Cancelled => {
+                if matches!(outcome, Outcome::Compared { .. }) {
+                    step.tales.push("a comparison that nobody asked for");
+                }
                 step.failed = true;
                 if let Some(covers) = flight.covers.take() {
                     twin.merge_open(covers);
@@ -559,6 +578,7 @@ impl Books {
         let manners = self.manners(&step, effects);
         self.settle_growth(&mut step, effects);
         self.settle_advance(&mut step, effects)?;
+        self.settle_comparison(&mut step, effects)?;
         for (at, effect) in effects.iter().enumerate() {
             self.apply(kernel, &mut step, effect, &effects[at + 1..])?;
         }

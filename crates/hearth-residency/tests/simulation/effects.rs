@@ -86,8 +86,21 @@ impl Books {
             Some(_) => Job::Refresh(twin.to_catch_up()),
         };
         rule!(*job == expected, "changes are coalesced", "{id:?} does {job:?}, expected {expected:?}");
-        let applies = matches!(job, Job::Refresh(changes) if changes.class == ChangeClass::Apply);
-        let needed = if applies { 0 } else { twin.working_bytes(digest) };
+        let class = match job {
+            Job::Refresh(changes) => Some(changes.class),
+            Job::Load | Job::Digest => None,
+        };
+        let needed = match class {
+            Some(ChangeClass::Apply) => 0,
+            Some(ChangeClass::Reconcile) => twin.to_compare(),
+            Some(ChangeClass::Rebuild) | None => twin.working_bytes(digest),
+        };
+        let compares = class == Some(ChangeClass::Reconcile) && !twin.doubtful;
+        rule!(
+            reserved == needed || !compares,
+            "comparisons need no room for a second body",
+            "{reserved} for {id:?}"
+        );
         let renews = twin.body.is_some();
         let exact = renews || (twin.stored.is_none() && !digest) || reserved == needed;
         rule!(
@@ -99,6 +112,7 @@ impl Books {
         let urgency = asked.unwrap_or(Urgency::Background);
         let covers = if digest { None } else { twin.open.take() };
         let snapshot = twin.newest().filter(|_| twin.body.is_none());
+        let (of, used) = (twin.generation, twin.last_use);
         if twin.saving.is_some() && snapshot.is_some() {
             step.tales.push("a load of what is being saved");
         }
@@ -123,6 +137,9 @@ impl Books {
             recalls: snapshot.is_some(),
             digest,
             snapshot,
+            class,
+            of,
+            used,
         });
         (self.last_attempt, step.started) = (id, step.started + 1);
         self.sums.reserved += reserved;
@@ -144,13 +161,14 @@ impl Books {
             return Err(format!("cancelled once: {id:?} of {shard:?} does not run"));
         };
         flight.running = false;
-        let (covers, snapshot) = (flight.covers.take(), flight.snapshot);
+        let (covers, snapshot, digest) = (flight.covers.take(), flight.snapshot, flight.digest);
         // A snapshot that cannot be read in time, or that takes all memory, is of no use.
         let useless = match flight.digest {
             true => flight.is_overdue(policy, now),
             false => alone && step.kind == Kind::Memory,
         };
         let Some(twin) = self.twin_mut(shard) else { return Ok(()) };
+        twin.doubtful |= !digest;
         covers.into_iter().for_each(|covers| twin.merge_open(covers));
         if useless {
             twin.distrust(snapshot);
@@ -170,6 +188,9 @@ impl Books {
         {
             return self.publish_advance(step, advanced, generation);
         }
+        if let Some(next) = step.next.take_if(|next| (next.flight.shard, next.body) == (shard, body)) {
+            return self.publish_next(step, next, generation);
+        }
         let is = |arrived: &Arrived| {
             arrived.flight.shard == shard && arrived.body == body && !arrived.flight.digest
         };
@@ -188,7 +209,7 @@ impl Books {
             twin.generation
         );
         step.made = Some(shard);
-        (twin.sent_away, twin.heat, twin.behind) = (false, false, behind);
+        (twin.sent_away, twin.heat, twin.behind, twin.strayed) = (false, false, behind, false);
         twin.last_good = Some(now);
         twin.unsaved_since.get_or_insert(now);
         if loads {

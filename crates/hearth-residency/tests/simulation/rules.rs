@@ -32,6 +32,11 @@ impl Books {
             let last_use = self.twin(shard).map_or(Moment::ZERO, |twin| twin.last_use);
             asking.push((shard, arrived.flight.urgency, last_use));
         }
+        if let Some(next) = &step.next {
+            let shard = next.flight.shard;
+            let last_use = self.twin(shard).map_or(Moment::ZERO, |twin| twin.last_use);
+            asking.push((shard, next.flight.urgency, last_use));
+        }
         if let Some(advanced) = &step.advance {
             asking.push((advanced.shard, Urgency::Claimed, Moment::ZERO));
         }
@@ -41,12 +46,14 @@ impl Books {
     fn asking(&self) -> Vec<Asking> {
         let reads = |twin: &Twin| self.is_running(twin.id) || twin.digest_wanted.is_some();
         let wanting = self.twins.iter().flatten().filter(|twin| twin.wants_body() || reads(twin));
-        let asking = wanting.map(|twin| {
+        let asking = wanting.flat_map(|twin| {
             let flight = self.flight(twin.id).filter(|flight| flight.running);
-            let said = flight.map(|flight| flight.urgency).into_iter();
-            let said = said.chain(twin.urgency).chain(twin.digest_wanted).min();
-            let urgency = if twin.is_held() { Urgency::Claimed } else { said.unwrap_or(Urgency::Background) };
-            (twin.id, urgency, twin.last_use)
+            let said = flight.map(|flight| flight.urgency).into_iter().chain(twin.urgency).min();
+            let body = said.or_else(|| twin.wants_body().then_some(Urgency::Background));
+            let held = twin.is_held().then_some(Urgency::Claimed);
+            // A body may be given what its digest may not, and the other way about.
+            let asked = held.or(body).into_iter().chain(twin.digest_wanted);
+            asked.map(|urgency| (twin.id, urgency, twin.last_use))
         });
         asking.collect()
     }
@@ -75,6 +82,7 @@ impl Books {
         }
         self.due_was_done(step, effects)?;
         self.advance_was_taken(step, effects)?;
+        self.comparison_was_taken(step, effects)?;
         self.saves_are_begun(step)?;
         self.digest_begins(step)?;
         self.commands_were_obeyed(step)?;
@@ -277,8 +285,8 @@ impl Books {
         let shown = (view.reserved_bytes, view.behind, view.loads_total, view.rebuilds_total, view.retry_at);
         let known = (reserved, behind, twin.loads, twin.rebuilds, twin.retry_at);
         rule!(shown == known, "views", "{:?} shows {shown:?}, known is {known:?}", twin.id);
-        let shown = (view.advances_total, view.uncompared, view.last_good);
-        let known = (twin.advances, twin.behind, twin.last_good);
+        let shown = (view.advances_total, view.compares_total, view.uncompared, view.last_good);
+        let known = (twin.advances, twin.compares, twin.behind, twin.last_good);
         rule!(shown == known, "views", "{:?} shows {shown:?}, known is {known:?}", twin.id);
         let kept = self.kept.iter().filter(|kept| kept.shard == twin.id);
         let retained: u64 = kept.map(|kept| kept.bytes).sum();

@@ -40,6 +40,12 @@ pub(crate) enum How {
         peak: u64,
         fallen: bool,
     },
+    /// With what a comparison found; `lost`: though none was asked for.
+    Compared {
+        found: Found,
+        peak: u64,
+        lost: bool,
+    },
     Failed,
     Stopped,
 }
@@ -59,6 +65,15 @@ pub(crate) struct Leap {
     pub(crate) stray: i64,
     /// Queries hold the body before.
     pub(crate) held: bool,
+}
+
+/// What a comparison found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    /// How the next body differs; `None` if nothing differed.
+    pub(crate) leap: Option<Leap>,
+    /// It speaks of the body that was published when the attempt began, whatever is published by now.
+    pub(crate) early: bool,
 }
 
 /// How a save ends; sizes in percent of the source's body.
@@ -310,20 +325,20 @@ impl Mix {
     }
 
     fn advance(&self, random: &mut Random) -> Act {
-        let leap = Leap {
-            growth: random.one_of(&[-1000, -50, -3, 0, 0, 1, 2, 5, 5, 30, 150, 400]),
-            shared: random.one_of(&[0, 60, 95, 99, 100, 100, 100, 130]),
-            digest: random.one_of(&[0, 2, 2, 5]),
-            lag: random.one_of(&[0, 0, 0, 0, 1, 4, 30]),
-            stray: random.one_of(&[0, 0, 0, 0, 0, 0, 0, -1, 1]),
-            held: random.chance(20),
-        };
-        Act::Advance { who: self.who(random), times: random.one_of(&[1, 1, 1, 1, 2, 8]), leap }
+        Act::Advance { who: self.who(random), times: random.one_of(&[1, 1, 1, 1, 2, 8]), leap: leap(random) }
+    }
+
+    fn compared(random: &mut Random) -> How {
+        let found = Found { leap: random.chance(60).then(|| leap(random)), early: random.chance(60) };
+        How::Compared { found, peak: random.one_of(&[0, 1, 5, 30, 150]), lost: random.chance(4) }
     }
 
     fn how(&self, random: &mut Random) -> How {
         if random.chance(self.failing) {
             return if random.chance(90) { How::Failed } else { How::Stopped };
+        }
+        if random.chance(50) {
+            return Self::compared(random);
         }
         let body = random.one_of(&[0, 20, 70, 90, 100, 100, 100, 110, 130, 300, 2000]);
         How::Built {
@@ -357,5 +372,16 @@ impl Mix {
             84..92 => Order::Forget(who, false),
             _ => Order::Forget(who, true),
         }
+    }
+}
+
+fn leap(random: &mut Random) -> Leap {
+    Leap {
+        growth: random.one_of(&[-1000, -50, -3, 0, 0, 1, 2, 5, 5, 30, 150, 400]),
+        shared: random.one_of(&[0, 60, 95, 99, 100, 100, 100, 130]),
+        digest: random.one_of(&[0, 2, 2, 5]),
+        lag: random.one_of(&[0, 0, 0, 0, 1, 4, 30]),
+        stray: random.one_of(&[0, 0, 0, 0, 0, 0, 0, -1, 1]),
+        held: random.chance(20),
     }
 }

@@ -5,8 +5,8 @@
 
 use crate::random::Random;
 use hearth_residency::{
-    AttemptId, ChangeSet, Generation, Health, Moment, Pin, Policy, RETAINED_LONG, Reason, ShardId, Stored,
-    Tier, View,
+    AttemptId, ChangeClass, ChangeSet, Generation, Health, Moment, Pin, Policy, RETAINED_LONG, Reason,
+    ShardId, Stored, Tier, View,
 };
 use std::time::Duration;
 
@@ -46,6 +46,12 @@ pub(crate) struct Flight {
     pub(crate) digest: bool,
     /// What the snapshot holds that it began with.
     pub(crate) snapshot: Option<Generation>,
+    /// How much it looks at, if it renews a body.
+    pub(crate) class: Option<ChangeClass>,
+    /// The published generation when it began.
+    pub(crate) of: Generation,
+    /// When a query had last used its shard when it began.
+    pub(crate) used: Moment,
 }
 
 /// A save in flight.
@@ -59,6 +65,11 @@ pub(crate) struct Saving {
 impl Flight {
     pub(crate) fn is_overdue(&self, policy: &Policy, now: Moment) -> bool {
         self.began + policy.deadline <= now
+    }
+
+    /// It may end with what it found of the body in memory.
+    pub(crate) fn may_compare(&self) -> bool {
+        self.class.is_some_and(|class| class < ChangeClass::Rebuild)
     }
 }
 
@@ -110,9 +121,16 @@ pub(crate) struct Twin {
     pub(crate) hurried: bool,
     /// What a scan is known or said to take.
     pub(crate) load_bytes: u64,
+    /// What a comparison is known to take.
+    pub(crate) compare_bytes: Option<u64>,
+    /// An attempt was stopped since something was learned, so that more may be set aside for the next.
+    pub(crate) doubtful: bool,
+    /// The last comparison was of another body than the published one.
+    pub(crate) strayed: bool,
     pub(crate) loads: u64,
     pub(crate) rebuilds: u64,
     pub(crate) advances: u64,
+    pub(crate) compares: u64,
     pub(crate) last_good: Option<Moment>,
     pub(crate) high_water: u64,
     pub(crate) stored: Option<Stored>,
@@ -164,9 +182,13 @@ impl Twin {
             lacks_memory: false,
             hurried: false,
             load_bytes,
+            compare_bytes: None,
+            doubtful: false,
+            strayed: false,
             loads: 0,
             rebuilds: 0,
             advances: 0,
+            compares: 0,
             last_good: None,
             high_water: 0,
             stored,

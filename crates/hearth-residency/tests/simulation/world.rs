@@ -4,7 +4,7 @@
 //! The same operations always give the same events.
 
 use crate::books::Books;
-use crate::script::{Act, How, Leap, Mix, Op, Order, Saved, Wait, Who};
+use crate::script::{Act, Found, How, Leap, Mix, Op, Order, Saved, Wait, Who};
 use crate::twin::{Body, Sizes};
 use hearth_residency::{
     Advance, AttemptId, ChangeSet, Command, Event, Generation, Kernel, Measured, Moment, Outcome, Places,
@@ -223,10 +223,20 @@ impl World {
     }
 
     fn advanced(&mut self, shard: ShardId, leap: Leap) -> Event<Body> {
+        let (body, advance) = self.next(shard, leap);
+        let from = self.generation(shard).unwrap_or(1).saturating_add_signed(leap.stray);
+        Event::Advanced { shard, from, body, advance }
+    }
+
+    fn generation(&self, shard: ShardId) -> Option<Generation> {
+        self.books.twin(shard).map(|twin| twin.generation)
+    }
+
+    /// A body that follows the published one.
+    fn next(&mut self, shard: ShardId, leap: Leap) -> (Body, Advance) {
         self.advances += 1;
         let source = self.books.sizes.body(shard);
-        let twin = self.books.twin(shard);
-        let before = twin.map_or(0, |twin| twin.body_bytes);
+        let before = self.books.twin(shard).map_or(0, |twin| twin.body_bytes);
         let growth = source / 1000 * leap.growth.unsigned_abs();
         let advance = Advance {
             body_bytes: if leap.growth < 0 { before.saturating_sub(growth) } else { before + growth },
@@ -234,8 +244,14 @@ impl World {
             shared_bytes: before * leap.shared / 100,
             clock: self.clock.saturating_sub(leap.lag),
         };
-        let from = twin.map_or(1, |twin| twin.generation).saturating_add_signed(leap.stray);
-        Event::Advanced { shard, from, body: ADVANCED + self.advances, advance }
+        (ADVANCED + self.advances, advance)
+    }
+
+    fn compared(&mut self, shard: ShardId, of: Generation, found: Found, peak: u64) -> Outcome<Body> {
+        let peak_bytes = self.books.sizes.body(shard) * peak / 100;
+        let from = self.generation(shard).filter(|_| !found.early).unwrap_or(of);
+        let from = from.saturating_add_signed(found.leap.map_or(0, |leap| leap.stray));
+        Outcome::Compared { from, next: found.leap.map(|leap| self.next(shard, leap)), peak_bytes }
     }
 
     fn addition(&mut self, slot: usize) -> Event<Body> {
@@ -251,7 +267,14 @@ impl World {
         let sizes = self.books.sizes;
         let flight = self.books.pick(pick, |flight| flight.hung == hung)?;
         let (shard, attempt, told_to_stop) = (flight.shard, flight.id, !flight.running);
+        let (of, digests, recalls) = (flight.of, flight.digest, flight.snapshot.is_some());
         let source = sizes.body(shard);
+        let how = match how {
+            How::Compared { lost: false, .. } if !flight.may_compare() => {
+                How::Built { body: 100, digest: 2, peak: 120, fallen: false }
+            }
+            how => how,
+        };
         let outcome = match how {
             How::Failed if pick.is_multiple_of(2) => {
                 Outcome::Failed("panicked: index out of bounds".to_owned())
@@ -260,7 +283,8 @@ impl World {
             How::Stopped => Outcome::Cancelled,
             // Some notice that they are to stop, others are just done.
             How::Built { .. } if told_to_stop && pick.is_multiple_of(2) => Outcome::Cancelled,
-            How::Built { digest, .. } if flight.digest => {
+            How::Compared { found, peak, .. } => self.compared(shard, of, found, peak),
+            How::Built { digest, .. } if digests => {
                 Outcome::Digested { body: attempt.0, digest_bytes: source * digest / 100 }
             }
             How::Built { body, digest, peak, fallen } => {
@@ -269,7 +293,7 @@ impl World {
                 Outcome::Built {
                     body: attempt.0,
                     measured: Measured { body_bytes, digest_bytes, peak_bytes },
-                    behind: flight.snapshot.is_some() && !fallen,
+                    behind: recalls && !fallen,
                 }
             }
         };
@@ -285,6 +309,10 @@ impl World {
         let measured = Measured { body_bytes, digest_bytes: body_bytes / 50, peak_bytes: body_bytes * 6 / 5 };
         let outcome = match flight.digest {
             true => Outcome::Digested { body: attempt.0, digest_bytes: body_bytes / 50 },
+            false if flight.may_compare() && attempt.0.is_multiple_of(2) => {
+                let from = self.generation(shard).unwrap_or_default();
+                Outcome::Compared { from, next: None, peak_bytes: body_bytes / 20 }
+            }
             false => Outcome::Built { body: attempt.0, measured, behind: flight.snapshot.is_some() },
         };
         Some(Event::Ended { shard, attempt, outcome })

@@ -6,7 +6,7 @@
 use crate::catalogue::{Catalogue, Known, Published, Shard, Shards};
 use crate::held::{Hold, Releases};
 use crate::janitor::Garbage;
-use crate::maker::{Made, Product, Recalled};
+use crate::maker::{Advanced, Made, Product, Recalled};
 use crate::snapshots::Save;
 use hearth_residency::Effect;
 use std::sync::Arc;
@@ -72,8 +72,11 @@ fn enter(shards: &mut Shards, effect: Effect<Box<Product>>, releases: &Arc<Relea
     let shard = Arc::make_mut(&mut shards[at]);
     match effect {
         Effect::Publish { body, generation, .. } => {
-            if let Product::Body(made) = *body {
-                show_body(shard, made, generation, Hold::new(id, generation, releases));
+            let hold = Hold::new(id, generation, releases);
+            match *body {
+                Product::Body(made) => show_body(shard, made, generation, hold),
+                Product::Advanced(advanced) => show_advanced(shard, advanced, generation, hold),
+                Product::Digest(_) => {}
             }
         }
         Effect::ShowDigest { body, .. } => {
@@ -81,8 +84,14 @@ fn enter(shards: &mut Shards, effect: Effect<Box<Product>>, releases: &Arc<Relea
                 show_digest(shard, recalled);
             }
         }
-        Effect::Park(_) => (shard.published, shard.partial) = (None, None),
-        Effect::Drop(_) => (shard.published, shard.partial, shard.digest) = (None, None, None),
+        Effect::Park(_) => {
+            (shard.published, shard.partial) = (None, None);
+            shard.source.track.left_memory();
+        }
+        Effect::Drop(_) => {
+            (shard.published, shard.partial, shard.digest) = (None, None, None);
+            shard.source.track.left_memory();
+        }
         Effect::Show { view, .. } => {
             shard.view = view;
             if !shard.is_busy() {
@@ -101,7 +110,8 @@ fn enter(shards: &mut Shards, effect: Effect<Box<Product>>, releases: &Arc<Relea
 /// The body that is in memory, with all that is saved with it.
 fn to_save(shard: &Shard) -> Option<Save> {
     let (published, digest) = (shard.published.clone()?, shard.digest.clone()?);
-    Some(Save { source: Arc::clone(&shard.source), published, digest })
+    let complete_until_ns = shard.source.track.complete_until(&published);
+    Some(Save { source: Arc::clone(&shard.source), published, digest, complete_until_ns })
 }
 
 /// What is known of the same body from the time when it was in memory says more than the snapshot does.
@@ -111,6 +121,26 @@ fn show_digest(shard: &mut Shard, recalled: Recalled) {
     if shard.known.is_none_or(|before| before.made_ns != known.made_ns) {
         shard.known = Some(Known { generation: known.generation.max(shard.view.generation), ..known });
     }
+}
+
+/// Whatever was known of the body before holds for the one that follows it.
+fn show_advanced(shard: &mut Shard, advanced: Advanced, generation: u64, hold: Hold) {
+    let Some(before) = &shard.published else { return };
+    let Advanced { body, digest, made_ns } = advanced;
+    let published = Published {
+        body,
+        generation,
+        made_ns,
+        at: Instant::now(),
+        closed: Arc::clone(&before.closed),
+        outcome: Arc::clone(&before.outcome),
+        _hold: Some(hold),
+        ..**before
+    };
+    shard.known = Some(published.known());
+    shard.published = Some(Arc::new(published));
+    shard.digest = Some(digest);
+    shard.last_good_ns = Some(made_ns);
 }
 
 fn show_body(shard: &mut Shard, made: Made, generation: u64, hold: Hold) {

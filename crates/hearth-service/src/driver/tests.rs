@@ -60,7 +60,7 @@ pub(crate) fn made(source: &Source, run: &ScanRun, files: u64) -> Made {
         made_ns: clock::now_ns(),
         built_in: Duration::ZERO,
         device: 0,
-        closed: Vec::new(),
+        closed: Arc::default(),
         compared: true,
         behind: false,
         peak_bytes: working_bytes(files),
@@ -122,7 +122,7 @@ impl Bench {
         F: Fn(&Source, &ScanRun) -> Result<Made, Failure> + Send + Sync + 'static,
     {
         let catalogue = Arc::new(Catalogue::default());
-        let loader = Arc::new(Loader::new(Arc::clone(&catalogue), Box::new(Scripted(make)), None));
+        let loader = Arc::new(Loader::new(Arc::clone(&catalogue), Box::new(Scripted(make)), None, None));
         policy.save_interval = None;
         let mut parts = Parts {
             catalogue: Arc::clone(&catalogue),

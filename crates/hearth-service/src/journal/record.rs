@@ -145,10 +145,10 @@ impl<'b> Folders<'b> {
     }
 
     fn place(&mut self, row: RowId) -> Place {
-        let mut name = Vec::new();
-        self.body.name_into(row, &mut name);
-        let folder = self.body.folder_of(row).unwrap_or(row);
         let body = self.body;
+        let Some(folder) = body.folder_of(row) else { return root_of(body) };
+        let mut name = Vec::new();
+        body.name_into(row, &mut name);
         let path = self.paths.entry(folder).or_insert_with(|| {
             let mut path = Vec::new();
             body.path_into(folder, &mut path);
@@ -156,6 +156,13 @@ impl<'b> Folders<'b> {
         });
         Place { folder: Arc::clone(path), name: name.into() }
     }
+}
+
+/// Where the root of a volume is.
+fn root_of(body: &Body) -> Place {
+    let path = body.root();
+    let slash = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+    Place { folder: path[..slash].into(), name: path[slash + 1..].into() }
 }
 
 /// Turns renames that cannot be carried out one after the other into removals and creations.

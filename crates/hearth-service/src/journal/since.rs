@@ -31,7 +31,8 @@ impl Service {
         let shard = shards.iter().find(|shard| shard.id() == position.source);
         let shard = shard.ok_or_else(|| self.unknown(request.clock.as_bytes()))?;
         let chosen = Chosen { shard: Arc::clone(shard), scope: Scope::Whole };
-        let mut parts = self.parts(&shards, vec![chosen], &Query { expr: Expr::And(Vec::new()) });
+        let mut parts =
+            self.parts(&shards, vec![chosen], &Query { expr: Expr::And(Vec::new()) }, request.wait_fresh);
         let held = self.read(&parts[0], cancel)?;
         refuse_if_all_failed(&mut parts)?;
         let generation = held.as_ref().map_or(0, |held| held.generation);

@@ -62,8 +62,12 @@ impl Service {
     ) -> Result<Watching, ServiceError> {
         self.check_running()?;
         let bell: Bell = Box::new(bell);
-        let question =
-            Question { query: &request.query, cwd: request.cwd.as_deref(), within: &request.within };
+        let question = Question {
+            query: &request.query,
+            cwd: request.cwd.as_deref(),
+            within: &request.within,
+            wait_fresh: None,
+        };
         let query = self.parse(question)?;
         let clocks: Vec<Position> =
             request.since.iter().map(|clock| parse_clock(clock)).collect::<Result<_, _>>()?;

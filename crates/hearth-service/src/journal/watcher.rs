@@ -11,7 +11,7 @@ use hearth_files::entry::Meta;
 use hearth_files::follow::{Difference, is_modified};
 use hearth_files::index::{Body, RowId};
 use parking_lot::{Condvar, Mutex};
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -178,8 +178,7 @@ impl<'a> Concerned<'a> {
     fn rows(&mut self, with_folders: bool) -> Option<Rows> {
         let mut rows = self.entries.get_or_insert_with(|| entries(self.step, self.found)).clone()?;
         if with_folders {
-            add_folders(self.step.before, &mut rows.before);
-            add_folders(self.step.after, &mut rows.after);
+            add_folders(self.step, &mut rows);
         }
         Some(rows)
     }
@@ -217,15 +216,23 @@ fn add_tree(body: &Body, row: RowId, rows: &mut Vec<RowId>) -> Option<()> {
     Some(())
 }
 
-/// Adds the folders above rows.
-fn add_folders(body: &Body, rows: &mut Vec<RowId>) {
-    let mut known: HashSet<RowId> = rows.iter().copied().collect();
-    let mut at = 0;
-    while let Some(&row) = rows.get(at) {
-        if let Some(folder) = body.folder_of(row).filter(|&folder| known.insert(folder)) {
-            rows.push(folder);
+/// Adds the folders above rows: each is looked at in both bodies.
+fn add_folders(step: &Step<'_>, rows: &mut Rows) {
+    let mut paths = BTreeSet::new();
+    for (body, rows) in [(step.before, &rows.before), (step.after, &rows.after)] {
+        let mut known = HashSet::new();
+        for &row in rows {
+            let mut at = row;
+            while let Some(folder) = body.folder_of(at).filter(|&folder| known.insert(folder)) {
+                paths.insert(path_of(body, folder));
+                at = folder;
+            }
         }
-        at += 1;
+    }
+    for (body, rows) in [(step.before, &mut rows.before), (step.after, &mut rows.after)] {
+        rows.extend(paths.iter().filter_map(|path| body.find_path(path)));
+        rows.sort_unstable();
+        rows.dedup();
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) use content::{NotLoaded, NotSaved};
 pub(crate) use saver::{Save, Saver};
 
 use crate::api::{LoadReason, SnapshotFile, SnapshotMode, SourceInfo};
-use crate::catalogue::{Known, Published, Source};
+use crate::catalogue::{Known, Source};
 use crate::clock;
 use crate::config::Config;
 use crate::maker::{Made, Recalled};
@@ -170,7 +170,7 @@ impl Snapshots {
             made_ns: about.made_ns,
             built_in: Duration::from_nanos(about.built_ns),
             device,
-            closed: about.closed,
+            closed: about.closed.into(),
             outcome: about.outcome,
             compared: false,
             behind: true,
@@ -188,17 +188,12 @@ impl Snapshots {
     }
 
     /// Saves a body. Returns when the snapshot is durable.
-    pub(crate) fn save(
-        &self,
-        source: &Source,
-        published: &Published,
-        digest: &Digest,
-        cancel: &CancelToken,
-    ) -> Result<(Stored, SnapshotFile), NotSaved> {
+    pub(crate) fn save(&self, save: &Save, cancel: &CancelToken) -> Result<(Stored, SnapshotFile), NotSaved> {
+        let Save { source, published, digest, .. } = save;
         let path = self.path(source.info.id);
         let _sealing = self.sealing.read();
         let key = self.keys.key(&*self.storage)?;
-        let (counts, saved_ns) = (counts(published, digest), clock::now_ns());
+        let (counts, saved_ns) = (counts(save), clock::now_ns());
         let header = Header {
             kind: KIND,
             identity: self.identity(&source.info).map_err(NotSaved::Source)?.bytes,
@@ -208,7 +203,7 @@ impl Snapshots {
             counts: counts.encode(),
         };
         let mut writer = Writer::begin(&*self.storage, &self.save_pool, &path, &header, &key)?;
-        content::write(&mut writer, &about(published), &published.body, digest, cancel)?;
+        content::write(&mut writer, &about(save), &published.body, digest, cancel)?;
         let gone = self.gone.lock();
         if gone.contains(&source.info.id) {
             return Err(Cancelled::Requested.into());
@@ -341,24 +336,26 @@ fn epoch(config: &Config) -> Vec<u8> {
     blake3::hash(&epoch).as_bytes().to_vec()
 }
 
-fn counts(published: &Published, digest: &Digest) -> Counts {
+fn counts(save: &Save) -> Counts {
+    let Save { published, digest, .. } = save;
     Counts {
         generation: published.generation,
         rows: published.body.entries(),
         body_bytes: published.body.heap_bytes() as u64,
         digest_bytes: digest.heap_bytes() as u64,
-        began_ns: published.began_ns,
+        began_ns: save.complete_until_ns,
         made_ns: published.made_ns,
     }
 }
 
-fn about(published: &Published) -> About {
+fn about(save: &Save) -> About {
+    let published = &save.published;
     About {
         generation: published.generation,
-        began_ns: published.began_ns,
+        began_ns: save.complete_until_ns,
         made_ns: published.made_ns,
         built_ns: u64::try_from(published.built_in.as_nanos()).unwrap_or(u64::MAX),
-        closed: published.closed.clone(),
+        closed: published.closed.to_vec(),
         outcome: (*published.outcome).clone(),
     }
 }
@@ -367,7 +364,6 @@ fn known(counts: &Counts) -> Known {
     Known {
         generation: counts.generation,
         began: instant_of(counts.began_ns),
-        began_ns: counts.began_ns,
         made_ns: counts.made_ns,
         rows: counts.rows,
         compared: false,

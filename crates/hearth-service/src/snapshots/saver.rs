@@ -9,7 +9,7 @@ use crate::error::ServiceError;
 use crate::maker::{Made, Recalled, describe_panic};
 use crate::pools;
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use hearth_core::CancelToken;
+use hearth_core::{CancelToken, UnixNanos};
 use hearth_files::digest::Digest;
 use hearth_residency::Stored;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,6 +24,8 @@ pub(crate) struct Save {
     pub(crate) source: Arc<Source>,
     pub(crate) published: Arc<Published>,
     pub(crate) digest: Arc<Digest>,
+    /// Everything that happened before is in it, by the wall clock.
+    pub(crate) complete_until_ns: UnixNanos,
 }
 
 impl Save {
@@ -43,7 +45,7 @@ impl Save {
             made_ns: published.made_ns,
             built_in: published.built_in,
             device: published.device,
-            closed: published.closed.clone(),
+            closed: Arc::clone(&published.closed),
             outcome: (*published.outcome).clone(),
             compared: published.compared,
             behind: true,
@@ -120,7 +122,7 @@ impl Saving {
 
     fn save(&self, save: &Save) -> Result<Stored, String> {
         let (source, began) = (&save.source.info.name, Instant::now());
-        match self.snapshots.save(&save.source, &save.published, &save.digest, &self.cancel) {
+        match self.snapshots.save(save, &self.cancel) {
             Ok((stored, file)) => {
                 let generation = stored.generation;
                 let took_ms = crate::run::millis(began.elapsed());

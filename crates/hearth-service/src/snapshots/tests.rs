@@ -3,6 +3,7 @@
 //! A body of generation `g` holds `g` files, so what is loaded tells by its content which save it is of.
 
 use super::*;
+use crate::catalogue::Published;
 use crate::driver::tests::made;
 use hearth_snapshot::{Fault, LyingDisk, Manners};
 use std::ffi::OsStr;
@@ -54,9 +55,11 @@ impl World {
     }
 
     fn save(&self, snapshots: &Snapshots, id: u64, generation: u64) -> Result<Stored, NotSaved> {
-        let source = self.source(id);
+        let source = Arc::new(self.source(id));
         let (published, digest) = body(&source, generation);
-        snapshots.save(&source, &published, &digest, &CancelToken::new()).map(|(stored, _)| stored)
+        let complete_until_ns = published.began_ns;
+        let save = Save { source, published: Arc::new(published), digest, complete_until_ns };
+        snapshots.save(&save, &CancelToken::new()).map(|(stored, _)| stored)
     }
 
     /// Generation of the snapshot of a source, which is wholly what was saved under it.

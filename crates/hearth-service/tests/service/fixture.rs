@@ -2,6 +2,7 @@
 
 use hearth_core::CancelToken;
 use hearth_service::api::{FindRequest, FindSummary, RowSink, Rows, SinkClosed};
+use hearth_service::config::FeedChoice;
 use hearth_service::{Config, Folders, Service, ServiceError};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -22,6 +23,15 @@ impl Fixture {
     }
 
     pub(crate) fn with(config: Config) -> Self {
+        Self::open(unwatched(config))
+    }
+
+    /// A service that watches its sources.
+    pub(crate) fn watching() -> Self {
+        Self::open(Config::default())
+    }
+
+    fn open(config: Config) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let service = Service::open(config, &Folders::under(folder.path())).unwrap();
         Self { service, folder }
@@ -74,7 +84,15 @@ impl Fixture {
 
     pub(crate) fn reopen_with(self, config: Config) -> Self {
         self.service.shutdown();
-        let service = Service::open(config, &Folders::under(self.folder.path())).unwrap();
+        let service = Service::open(unwatched(config), &Folders::under(self.folder.path())).unwrap();
+        Self { service, folder: self.folder }
+    }
+
+    /// Reopens it as one that watches; what is done meanwhile nobody tells it.
+    pub(crate) fn reopen_watching(self, meanwhile: impl FnOnce(&Self)) -> Self {
+        self.service.shutdown();
+        meanwhile(&self);
+        let service = Service::open(Config::default(), &Folders::under(self.folder.path())).unwrap();
         Self { service, folder: self.folder }
     }
 
@@ -94,6 +112,12 @@ impl Fixture {
     pub(crate) fn find(&self, query: &str) -> Vec<String> {
         self.run(&ask(query)).unwrap().0
     }
+}
+
+/// Sources are as they were scanned until a test asks for more.
+fn unwatched(mut config: Config) -> Config {
+    config.watch.feed = FeedChoice::Off;
+    config
 }
 
 /// A request for everything that matches.

@@ -4,6 +4,7 @@ mod answers;
 mod duplicates;
 mod failing;
 mod fixture;
+mod live;
 mod residency;
 mod searching;
 mod snapshots;

@@ -1,5 +1,6 @@
 //! The feed of a tree, on real ones, as any user may have it. (Things that only root can do are tried and fail.)
 
+use crate::pacing::{self, SETTLE};
 use crate::world::acts::{Act, Actor, acts};
 use crate::world::sight::{look, uncovered};
 use crate::world::{LONG, catch_up, joined};
@@ -216,6 +217,43 @@ fn cookies_pass_by_a_folder_inside_or_outside_of_the_tree_or_without_one() {
 }
 
 #[test]
+fn a_lone_change_is_told_at_once_and_those_after_it_are_gathered() {
+    let temp = tree(&[]);
+    let options = FeedOptions { settle: SETTLE, ..options() };
+    let open = || inotify::open(temp.path(), all(), &options).expect("opened");
+    pacing::lone_and_gathered(&mut open(), &temp.path().join("direct"));
+    let mut ahead = ReadAhead::start(open(), &options).expect("started");
+    pacing::lone_and_gathered(&mut ahead, &temp.path().join("ahead"));
+}
+
+#[test]
+fn a_storm_makes_few_batches() {
+    let temp = tree(&[]);
+    let options = FeedOptions { settle: Duration::from_millis(50), ..options() };
+    let open = || inotify::open(temp.path(), all(), &options).expect("opened");
+    pacing::storm(&mut open(), &temp.path().join("direct"), options.settle);
+    let mut ahead = ReadAhead::start(open(), &options).expect("started");
+    pacing::storm(&mut ahead, &temp.path().join("ahead"), options.settle);
+}
+
+#[test]
+fn an_idle_feed_does_not_wake_up() {
+    let temp = tree(&["tree/a/b", "cookies"]);
+    let root = temp.path().join("tree");
+    for cookie_folder in [None, Some(temp.path().join("cookies"))] {
+        let options = FeedOptions { cookie_folder, ..FeedOptions::default() };
+        let feed = inotify::open(&root, all(), &options).expect("opened");
+        // A folder that leaves is waited for a while, and no longer.
+        let touch = |round: u32| {
+            let leaving = root.join(round.to_string());
+            fs::create_dir(&leaving).expect("made");
+            fs::rename(leaving, temp.path().join(format!("left {round}"))).expect("moved");
+        };
+        assert_eq!(pacing::wakes_of_idle(feed, &options, touch), [0, 0]);
+    }
+}
+
+#[test]
 fn an_overflow_is_told_once_and_all_is_watched_after_it() {
     let temp = tree(&["a"]);
     let most = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").expect("a limit");
@@ -265,36 +303,6 @@ fn a_folder_that_becomes_readable_is_watched_from_then_on() {
         assert!(matches!(refused, Some(FeedError::NotPermitted { .. })), "{refused:?}");
     });
     thread.join().expect("no panic");
-}
-
-/// How often a thread of this process gave up the processor of its own accord.
-fn waits_of(thread: rustix::thread::Pid) -> u64 {
-    let status =
-        fs::read_to_string(format!("/proc/self/task/{}/status", thread.as_raw_nonzero())).expect("it runs");
-    let line =
-        status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).expect("a count");
-    line.trim().parse().expect("a number")
-}
-
-#[test]
-fn an_idle_feed_does_not_wake_up() {
-    let temp = tree(&["a/b"]);
-    let mut feed = inotify::open(temp.path(), all(), &options()).expect("opened");
-    fs::rename(temp.path().join("a/b"), temp.path().join("b")).expect("moved");
-    catch_up(&mut feed);
-    let (send, receive) = std::sync::mpsc::channel();
-    let reader = std::thread::spawn(move || {
-        send.send(rustix::thread::gettid()).expect("sent");
-        feed.next(Duration::MAX).expect("works")
-    });
-    let thread = receive.recv().expect("started");
-    std::thread::sleep(Duration::from_millis(200));
-    let before = waits_of(thread);
-    std::thread::sleep(Duration::from_millis(500));
-    assert_eq!(waits_of(thread), before);
-    fs::write(temp.path().join("b/file"), "").expect("written");
-    let told = reader.join().expect("read").expect("a batch");
-    assert!(told.dirt.contains(&name(&temp.path().join("b"), "file")), "it was asleep, not gone: {told:?}");
 }
 
 /// Runs acts and reads the feed until a cookie that was dropped after them has passed.

@@ -4,4 +4,5 @@ mod fanotify;
 mod figures;
 mod inotify;
 mod mounts;
+mod pacing;
 mod world;

@@ -1,0 +1,335 @@
+//! The thread that reads a feed and takes its changes into the index.
+
+use super::Live;
+use super::backlog::{folder_of, look_at};
+use super::opening::{REST, is_live};
+use super::state::Verified;
+use super::track::{Followed, name};
+use crate::catalogue::Source;
+use crate::clock;
+use crate::journal::Step;
+use crate::maker::{Advanced, Product};
+use crate::pools;
+use hearth_core::{CancelToken, HeapSize, UnixNanos};
+use hearth_files::follow::{FollowError, Follower, Seen};
+use hearth_residency::{Advance, ChangeClass, ChangeSet, ShardId};
+use hearth_watch::{Batch, Feed, FeedError};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tracing::{debug, warn};
+
+/// Until something happens.
+const FOREVER: Duration = Duration::MAX;
+/// Nothing for so long after something happened: everything is taken in.
+const QUIET: Duration = Duration::from_millis(250);
+/// Time between two tries to open a feed that broke, at first.
+const REOPEN_LEAST: Duration = Duration::from_millis(500);
+const REOPEN_MOST: Duration = Duration::from_secs(60);
+
+/// See the module.
+pub(super) struct Following {
+    live: Arc<Live>,
+    source: Arc<Source>,
+    follower: Follower,
+    /// Device of the root.
+    device: u64,
+    cancel: CancelToken,
+}
+
+/// How the index stands to the body in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// It is that body.
+    Following,
+    /// An attempt is under way that will tell.
+    Waiting,
+    /// There is none; `parked` if there is a digest that speaks for it.
+    OutOfMemory { parked: bool },
+    /// It is another one.
+    Unfollowed,
+}
+
+impl Following {
+    pub(super) fn new(live: Arc<Live>, source: Arc<Source>, device: u64) -> Self {
+        let follower = live.walk.follower(&source.info.root);
+        Self { live, source, follower, device, cancel: CancelToken::new() }
+    }
+
+    /// Reads feeds until it is told to stop.
+    pub(super) fn run(mut self, feed: Box<dyn Feed>) {
+        pools::yield_to_others();
+        let mut feed = feed;
+        loop {
+            match self.follow(&mut *feed) {
+                FeedError::Stopped => return,
+                error => {
+                    warn!(source = name(&self.source), "the feed broke: {error}");
+                    self.lose(format!("the feed broke: {error}"));
+                }
+            }
+            let Some(next) = self.reopen() else { return };
+            feed = next;
+            // What happened in between, nobody told.
+            self.lose("the feed was opened anew".to_owned());
+            self.catch_up(None);
+        }
+    }
+
+    fn lose(&self, why: String) {
+        let mut state = self.source.track.state.lock();
+        state.outdate(why);
+    }
+
+    /// Opens the feed anew, as often as it takes; `None` when it is to stop.
+    fn reopen(&mut self) -> Option<Box<dyn Feed>> {
+        let mut patience = REOPEN_LEAST;
+        loop {
+            {
+                let mut state = self.source.track.state.lock();
+                state.feed = None;
+                let until = Instant::now() + patience;
+                let track = &self.source.track;
+                while !state.stopping && !track.changed.wait_until(&mut state, until).timed_out() {}
+                if state.stopping {
+                    return None;
+                }
+            }
+            if let Some(opened) = self.live.open(&self.source) {
+                self.device = opened.device;
+                return Some(opened.feed);
+            }
+            patience = (patience * 2).min(REOPEN_MOST);
+        }
+    }
+
+    fn follow(&self, feed: &mut dyn Feed) -> FeedError {
+        let (mut timeout, mut unquiet) = (FOREVER, true);
+        loop {
+            let before = (Instant::now(), clock::now_ns());
+            let quiet = match feed.next(timeout) {
+                Ok(Some(batch)) => {
+                    unquiet = true;
+                    self.note(batch, feed);
+                    None
+                }
+                Ok(None) => Some(before),
+                Err(error) => return error,
+            };
+            let again = self.catch_up(quiet);
+            unquiet &= quiet.is_none() || again;
+            timeout = match (again, unquiet) {
+                (true, _) => REST,
+                (false, true) => QUIET,
+                (false, false) => FOREVER,
+            };
+        }
+    }
+
+    /// Takes note of what a feed says.
+    fn note(&self, batch: Batch, feed: &dyn Feed) {
+        let mut state = self.source.track.state.lock();
+        let state = &mut *state;
+        let kind = feed.describe();
+        state.feed.iter_mut().for_each(|open| open.kind = kind);
+        if batch.overflowed {
+            state.overflows += u64::from(is_live(kind));
+            // That it is time to compare is no reason to call anything stale.
+            state.outdate(if is_live(kind) { "changes came faster than they could be taken in" } else { "" });
+        }
+        for dirt in batch.dirt {
+            let own = folder_of(&dirt).is_some_and(|folder| self.live.own.hold(self.device, folder));
+            let look = look_at(dirt);
+            state.gathered.iter_mut().for_each(|gathered| gathered.add(look.clone()));
+            if own {
+                state.own.add(look);
+            } else {
+                state.open.add(look);
+                state.oldest.get_or_insert(batch.since);
+            }
+        }
+        state.held.extend(batch.cookies);
+        if state.gathered.as_ref().is_some_and(super::backlog::Backlog::is_lost) {
+            state.outdate("more changed than could be remembered");
+        }
+        let company = !state.open.is_empty() || !state.held.is_empty();
+        if company || state.own.is_lost() {
+            std::mem::take(&mut state.own).take().into_iter().for_each(|look| state.open.add(look));
+        }
+    }
+
+    /// Takes in what is open, as far as there is something that it can be taken into. `quiet`: the feed had nothing
+    /// more to say at that time. True if something is to be looked at again soon.
+    fn catch_up(&self, quiet: Option<(Instant, UnixNanos)>) -> bool {
+        let track = &self.source.track;
+        let mut index = track.index.lock();
+        let mut place = self.settle(&mut index);
+        let mut again = false;
+        if place == Place::Following {
+            again = self.take_in(&mut index);
+            place = self.settle(&mut index);
+        }
+        let heavy = index.as_ref().filter(|_| place == Place::Following);
+        let heavy =
+            heavy.is_some_and(|followed| followed.body.wants_fold() || followed.digest.is_saturated());
+        let ask = self.finish(place, again, quiet).or_else(|| self.fold_if(heavy));
+        drop(index);
+        if let Some(class) = ask {
+            self.ask(class);
+            if matches!(place, Place::OutOfMemory { .. }) {
+                // Whoever is let go now finds that what is remembered does not speak for the source.
+                track.state.lock().pass();
+            }
+        }
+        track.changed.notify_all();
+        again && place == Place::Following
+    }
+
+    /// Finds out which body the index stands for now.
+    fn settle(&self, index: &mut Option<Followed>) -> Place {
+        // The end of an attempt is told after what it made is in the catalogue, so this order sees one of the two.
+        let mut state = self.source.track.state.lock();
+        let shard = self.live.catalogue.get(self.source.info.id);
+        let published = shard.as_ref().and_then(|shard| shard.published.clone());
+        let same = |followed: &&mut Followed| {
+            published.as_ref().is_some_and(|published| Arc::ptr_eq(&followed.body, &published.body))
+        };
+        if let (Some(followed), Some(published)) = (index.as_mut().filter(same), &published) {
+            if followed.generation != Some(published.generation) {
+                let handed = followed.handed;
+                followed.generation = Some(published.generation);
+                state.changed_out = false;
+                let (generation, at, at_ns) = (published.generation, handed.began, handed.began_ns);
+                self.source.journal.restarted(generation);
+                state.verified = handed.compared.then_some(Verified { generation, at, at_ns });
+                if handed.compared {
+                    state.caught_up(handed.outdates);
+                }
+            }
+            return Place::Following;
+        }
+        if state.attempt.is_some() {
+            return Place::Waiting;
+        }
+        *index = None;
+        state.verified = None;
+        match published {
+            Some(_) => Place::Unfollowed,
+            None => Place::OutOfMemory { parked: shard.is_some_and(|shard| shard.digest.is_some()) },
+        }
+    }
+
+    /// Looks where something changed; true if something is to be looked at again soon.
+    fn take_in(&self, index: &mut Option<Followed>) -> bool {
+        let Some(followed) = index.as_mut() else { return false };
+        let looks = {
+            let mut state = self.source.track.state.lock();
+            if state.open.is_lost() {
+                state.open = super::backlog::Backlog::default();
+                state.outdate("more changed than could be remembered");
+            }
+            let looks = state.open.take();
+            state.looks += looks.len() as u64;
+            looks
+        };
+        if looks.is_empty() {
+            return false;
+        }
+        match self.follower.look(&mut followed.volume, &looks, &self.cancel) {
+            Ok(seen) => {
+                if seen.applied > 0 {
+                    self.hand_on(index, &seen);
+                }
+                self.put_off(seen)
+            }
+            Err(FollowError::Cancelled(_)) => false,
+            Err(error) => {
+                debug!(source = name(&self.source), "looking failed: {error}");
+                self.source.track.state.lock().outdate(error.to_string());
+                false
+            }
+        }
+    }
+
+    /// What was in motion is open again.
+    fn put_off(&self, seen: Seen) -> bool {
+        let mut state = self.source.track.state.lock();
+        let again = !seen.again.is_empty();
+        seen.again.into_iter().for_each(|look| state.open.add(look));
+        again
+    }
+
+    /// Gives the kernel the next body.
+    fn hand_on(&self, index: &mut Option<Followed>, seen: &Seen) {
+        let (Some(followed), Some(link)) = (index.as_mut(), self.live.link.get()) else { return };
+        let Some(from) = followed.generation else { return };
+        let body = Arc::new(followed.volume.body());
+        let mut digest = (*followed.digest).clone();
+        digest.follow(&followed.body, &body);
+        let digest = Arc::new(digest);
+        let advance = Advance {
+            body_bytes: body.heap_bytes() as u64,
+            digest_bytes: digest.heap_bytes() as u64,
+            shared_bytes: body.shared_bytes(&followed.body) as u64,
+            clock: 0,
+        };
+        let made_ns = clock::now_ns();
+        let advanced = Advanced { body: Arc::clone(&body), digest: Arc::clone(&digest), made_ns };
+        let id = self.source.info.id;
+        let generation = link.advance(ShardId(id), from, Product::Advanced(advanced), advance);
+        if let Some(generation) = generation {
+            let (before, after) = (&followed.body, &body);
+            self.source.journal.advanced(&Step { before, after, generation, at_ns: made_ns, seen });
+        }
+        (followed.body, followed.digest) = (body, digest);
+        // What did not become the published body is found out by comparing the two.
+        followed.generation = generation.or(Some(from));
+    }
+
+    /// Lets go of whoever waits, and says what is to be asked of the kernel.
+    fn finish(&self, place: Place, again: bool, quiet: Option<(Instant, UnixNanos)>) -> Option<ChangeClass> {
+        let mut state = self.source.track.state.lock();
+        match place {
+            Place::Following => {
+                state.oldest = None;
+                if let (Some((at, at_ns)), false, None, Some(verified)) =
+                    (quiet, again, &state.outdated, state.verified)
+                {
+                    state.verified = Some(Verified { at, at_ns, ..verified });
+                }
+            }
+            Place::Waiting => {}
+            Place::OutOfMemory { parked } => {
+                let changed = !state.open.is_empty() || state.outdated.is_some();
+                (state.open, state.outdated, state.oldest) = Default::default();
+                state.changed_out |= changed;
+                if changed && parked && !std::mem::replace(&mut state.asked, true) {
+                    return Some(ChangeClass::Reconcile);
+                }
+            }
+            Place::Unfollowed if state.outdated.is_some() => {}
+            Place::Unfollowed => state.outdate("what is in memory is not the index that follows the disk"),
+        }
+        let knows = matches!(place, Place::Following | Place::OutOfMemory { .. }) && state.outdated.is_none();
+        if knows {
+            state.pass();
+        }
+        if state.outdated.is_some() && place != Place::Waiting && !std::mem::replace(&mut state.asked, true) {
+            return Some(ChangeClass::Reconcile);
+        }
+        None
+    }
+
+    /// Asks the kernel for an attempt.
+    fn ask(&self, class: ChangeClass) {
+        let Some(link) = self.live.link.get() else { return };
+        let changes = ChangeSet { class, ..ChangeSet::rebuild(u64::MAX) };
+        link.changed(ShardId(self.source.info.id), changes);
+    }
+
+    /// Changes that are many slow every query; they are folded into the rest, once in a while.
+    fn fold_if(&self, heavy: bool) -> Option<ChangeClass> {
+        let mut state = self.source.track.state.lock();
+        let may = heavy && state.outdated.is_none() && state.verified.is_some() && state.attempt.is_none();
+        (may && !std::mem::replace(&mut state.folding, true)).then_some(ChangeClass::Apply)
+    }
+}

@@ -1,0 +1,125 @@
+//! Keeps what is in memory up to the disk.
+//!
+//! Each source has a feed and a thread that reads it ([`following`]): dirt says where to look, the follower looks,
+//! and the kernel gets the next body. Attempts that make a whole body ([`attempt`]) gather the dirt
+//! of their time and look at it before they hand over, so the feed is opened first and the disk read
+//! second, and answers do not go back in time. What was lost is compared.
+//!
+//! The kernel decides what is in memory; here is only known which body the index that follows stands for. If it is
+//! another one than the published one, nothing is taken in, and either an attempt is under way or a comparison is
+//! asked for.
+
+mod attempt;
+mod backlog;
+mod following;
+mod opening;
+mod own;
+mod state;
+mod track;
+mod waiting;
+
+pub(crate) use own::OwnFolders;
+pub(crate) use track::{Freshness, Track};
+pub(crate) use waiting::Waited;
+
+use crate::catalogue::{Catalogue, Source};
+use crate::config::{FeedChoice, WatchConfig};
+use crate::driver::Link;
+use crate::walk::Walk;
+use following::Following;
+use opening::{Means, Opened};
+use state::OpenFeed;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use tracing::{info, warn};
+
+/// What all sources share.
+pub(crate) struct Live {
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) walk: Arc<Walk>,
+    pub(crate) config: WatchConfig,
+    pub(crate) own: OwnFolders,
+    /// The way to the kernel, once that runs.
+    link: OnceLock<Link>,
+    stopping: AtomicBool,
+}
+
+impl Live {
+    pub(crate) fn new(
+        catalogue: Arc<Catalogue>,
+        walk: Arc<Walk>,
+        config: WatchConfig,
+        own: OwnFolders,
+    ) -> Self {
+        Self { catalogue, walk, config, own, link: OnceLock::new(), stopping: AtomicBool::new(false) }
+    }
+
+    /// Nothing is watched before this.
+    pub(crate) fn connect(&self, link: Link) {
+        // It is called once.
+        let _ = self.link.set(link);
+    }
+
+    /// Stops following everything.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.catalogue.load().iter().for_each(|shard| shard.source.track.stop());
+    }
+
+    fn means(&self) -> Means<'_> {
+        Means { config: &self.config, walk: &self.walk, own: &self.own, acts: 0 }
+    }
+
+    /// Opens the feed of a source and begins to read it, unless that is done.
+    fn ensure_watched(self: &Arc<Self>, source: &Arc<Source>) {
+        let mut thread = source.track.thread.lock();
+        let stopped = self.stopping.load(Ordering::Acquire) || source.track.state.lock().stopping;
+        if thread.is_some() || stopped {
+            return;
+        }
+        let Some(opened) = self.open(source) else { return };
+        let following = Following::new(Arc::clone(self), Arc::clone(source), opened.device);
+        let name = format!("hearth-live-{}", source.info.id);
+        match thread::Builder::new().name(name).spawn(move || following.run(opened.feed)) {
+            Ok(running) => *thread = Some(running),
+            Err(error) => {
+                let mut state = source.track.state.lock();
+                (state.feed, state.no_feed) = (None, format!("no thread can be started: {error}"));
+            }
+        }
+    }
+
+    /// Opens the feed of a source and shows what came of it.
+    fn open(&self, source: &Source) -> Option<Opened> {
+        let track = &source.track;
+        match opening::open(&source.info.root, &self.means()) {
+            Ok(Some(opened)) => {
+                let kind = opened.feed.describe();
+                let instead = opened.instead.clone();
+                info!(source = track::name(source), feed = %kind, instead, "watched");
+                let mut state = track.state.lock();
+                state.feed = Some(OpenFeed { handle: opened.feed.handle(), kind, instead });
+                if state.stopping {
+                    state.feed.iter().for_each(|feed| feed.handle.stop());
+                }
+                drop(state);
+                Some(opened)
+            }
+            Ok(None) => {
+                track.state.lock().no_feed = "watching is switched off (watch.feed)".to_owned();
+                None
+            }
+            Err(why) => {
+                warn!(source = track::name(source), "not watched: {why}");
+                track.state.lock().no_feed = why;
+                None
+            }
+        }
+    }
+
+    /// True if sources are to be watched.
+    pub(crate) fn is_on(&self) -> bool {
+        self.config.feed != FeedChoice::Off
+    }
+}

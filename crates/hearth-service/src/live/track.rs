@@ -1,0 +1,171 @@
+//! What a source has for its freshness: the index that follows its feed, and who reads that.
+
+use super::opening::is_live;
+use super::state::{State, Verified};
+use crate::api::{CompareOutcome, FeedStatus};
+use crate::catalogue::{Published, Source};
+use hearth_core::UnixNanos;
+use hearth_files::digest::Digest;
+use hearth_files::index::{Body, Volume};
+use hearth_residency::{AttemptId, Generation};
+use parking_lot::{Condvar, Mutex};
+use std::fmt;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Freshness of one source. The default follows nothing.
+#[derive(Default)]
+pub(crate) struct Track {
+    /// The index that follows the feed. Held while changes are taken in and handed to the kernel, and while an attempt
+    /// hands over what it made; taken before `state`, never after it.
+    pub(super) index: Mutex<Option<Followed>>,
+    pub(super) state: Mutex<State>,
+    /// Something changed that a waiting query may be interested in.
+    pub(super) changed: Condvar,
+    pub(super) thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// An index that takes changes in.
+pub(super) struct Followed {
+    pub(super) volume: Volume,
+    /// What of it was handed over last.
+    pub(super) body: Arc<Body>,
+    pub(super) digest: Arc<Digest>,
+    /// Its number, once it is in the catalogue.
+    pub(super) generation: Option<Generation>,
+    pub(super) handed: Handed,
+}
+
+/// What is known of a body that an attempt handed over.
+#[derive(Clone, Copy)]
+pub(super) struct Handed {
+    /// Times that everything was called out of date, when the attempt began.
+    pub(super) outdates: u64,
+    /// Everything before is in it.
+    pub(super) began: Instant,
+    pub(super) began_ns: UnixNanos,
+    /// False if it was read from disk.
+    pub(super) compared: bool,
+}
+
+/// How fresh the body in memory is, as far as its feed tells.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Freshness {
+    /// True if changes are told as they happen.
+    pub(crate) live: bool,
+    /// Why the body may lack changes that are not on their way.
+    pub(crate) outdated: Option<String>,
+    /// How long the oldest change that is on its way has been so.
+    pub(crate) behind: Duration,
+    /// When everything was known to be in the body.
+    pub(crate) verified: Option<Instant>,
+}
+
+impl Track {
+    /// How fresh the body in memory is.
+    pub(crate) fn freshness(&self) -> Freshness {
+        let state = self.state.lock();
+        Freshness {
+            live: state.feed.as_ref().is_some_and(|feed| is_live(feed.kind)),
+            outdated: state.outdated.clone().filter(|why| !why.is_empty()),
+            behind: state.oldest.map_or(Duration::ZERO, |since| since.elapsed()),
+            verified: state.verified.map(|verified| verified.at),
+        }
+    }
+
+    /// True if the source is known to have changed while nothing of it was in memory. What is remembered of it does not
+    /// speak for it then.
+    pub(crate) fn changed_out_of_memory(&self) -> bool {
+        self.state.lock().changed_out
+    }
+
+    /// Up to when a body, which is the published one, holds everything, by the wall clock.
+    pub(crate) fn complete_until(&self, published: &Published) -> UnixNanos {
+        let verified = self.state.lock().verified.filter(|_| published.compared);
+        let verified = verified.filter(|verified| verified.generation <= published.generation);
+        verified.map_or(published.began_ns, |Verified { at_ns, .. }| at_ns.max(published.began_ns))
+    }
+
+    /// The attempt ended, and what it made is in the catalogue or never will be.
+    pub(crate) fn attempt_over(&self, attempt: AttemptId) {
+        let mut state = self.state.lock();
+        if state.attempt == Some(attempt) {
+            state.attempt = None;
+            state.gathered = None;
+            wake(&state);
+        }
+    }
+
+    /// Keeps what came of a comparison.
+    pub(crate) fn note_compare(&self, outcome: CompareOutcome) {
+        self.state.lock().last_compare = Some(outcome);
+    }
+
+    /// The body left memory.
+    pub(crate) fn left_memory(&self) {
+        let mut state = self.state.lock();
+        state.verified = None;
+        wake(&state);
+    }
+
+    /// What there is to say of the feed.
+    pub(crate) fn describe(&self, advances_total: u64) -> FeedStatus {
+        let state = self.state.lock();
+        let (kind, live, text) = match &state.feed {
+            Some(feed) if feed.instead.is_empty() => {
+                (super::opening::word(feed.kind), is_live(feed.kind), feed.kind.to_string())
+            }
+            Some(feed) => {
+                let text = format!("{}; {}", feed.kind, feed.instead);
+                (super::opening::word(feed.kind), is_live(feed.kind), text)
+            }
+            None if state.no_feed.is_empty() => ("none", false, "not watched yet".to_owned()),
+            None => ("none", false, state.no_feed.clone()),
+        };
+        FeedStatus {
+            kind,
+            live,
+            text,
+            overflows_total: state.overflows,
+            advances_total,
+            looks_total: state.looks,
+            last_compare: state.last_compare,
+        }
+    }
+
+    /// Tells the thread to stop, and waits for that.
+    pub(crate) fn stop(&self) {
+        {
+            let mut state = self.state.lock();
+            state.stopping = true;
+            if let Some(feed) = &state.feed {
+                feed.handle.stop();
+            }
+        }
+        self.changed.notify_all();
+        let thread = self.thread.lock().take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("a thread that follows a feed had panicked");
+        }
+        *self.index.lock() = None;
+    }
+}
+
+/// Lets the thread look at how things stand.
+pub(super) fn wake(state: &State) {
+    if let Some(feed) = &state.feed {
+        feed.handle.wake();
+    }
+}
+
+impl fmt::Debug for Track {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Track").finish_non_exhaustive()
+    }
+}
+
+/// The source's name, for messages.
+pub(super) fn name(source: &Source) -> &str {
+    &source.info.name
+}
