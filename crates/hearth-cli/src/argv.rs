@@ -8,11 +8,13 @@ use clap::Parser as _;
 use std::ffi::OsString;
 
 /// Every command word. A test holds it equal to what the parser knows.
-pub(crate) const COMMANDS: [&str; 20] = [
+pub(crate) const COMMANDS: [&str; 22] = [
     "find",
     "du",
     "dupes",
     "stats",
+    "since",
+    "watch",
     "add",
     "forget",
     "list",

@@ -2,11 +2,13 @@
 
 use crate::world::World;
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 21] = [
     "find",
     "du",
     "dupes",
     "stats",
+    "since",
+    "watch",
     "add",
     "forget",
     "list",
