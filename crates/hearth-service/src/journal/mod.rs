@@ -73,6 +73,7 @@ struct State {
 }
 
 /// What changed after a position.
+#[derive(Debug)]
 pub(crate) struct Page {
     pub(crate) records: Vec<Record>,
     /// Where to go on.

@@ -161,7 +161,7 @@ impl World {
     fn words(&self, after: u64) -> Vec<String> {
         let root = format!("{}/", self.root().display());
         let path = |path: &[u8]| String::from_utf8_lossy(path).replace(&root, "");
-        let page = self.read(self.position(after), usize::MAX).ok().expect("it is known");
+        let page = self.read(self.position(after), usize::MAX).expect("it is known");
         let say = |record: &Record| {
             let change = record.to_change();
             let from = match &change.what {
@@ -357,7 +357,7 @@ proptest! {
         let now: Vec<Vec<u8>> = listings[listings.len() - 1].keys().cloned().collect();
         for (at, listing) in listings.iter().enumerate() {
             let mut paths: Vec<Vec<u8>> = listing.keys().cloned().collect();
-            let page = world.read(world.position(at as u64 + 1), usize::MAX).ok().expect("all is kept");
+            let page = world.read(world.position(at as u64 + 1), usize::MAX).expect("all is kept");
             prop_assert_eq!((page.next, page.more), (world.position(world.generation()), false));
             for record in &page.records {
                 replay(&mut paths, record, &listings[record.generation as usize - 1]);
@@ -373,11 +373,11 @@ proptest! {
             ops.iter().for_each(|op| run(&world.root(), op));
             world.follow(*compares);
         }
-        let whole = world.read(world.position(1), usize::MAX).ok().expect("all is kept");
+        let whole = world.read(world.position(1), usize::MAX).expect("all is kept");
         let (mut position, mut gathered) = (world.position(1), Vec::new());
         loop {
             let page = world.read(Position::parse(&position.to_string()).expect("a clock"), limit);
-            let page = page.ok().expect("all is kept");
+            let page = page.expect("all is kept");
             prop_assert!(page.records.len() <= limit && (!page.more || page.records.len() == limit));
             gathered.extend(page.records);
             position = page.next;
@@ -461,7 +461,7 @@ fn folders_limit_what_is_told() {
     world.follow(true);
     let told = |folder: &str| {
         let folders = [world.at(folder).as_os_str().as_bytes().to_vec()];
-        let page = world.journal.read(world.position(2), world.generation(), &folders, 9).ok().unwrap();
+        let page = world.journal.read(world.position(2), world.generation(), &folders, 9).unwrap();
         page.records.len()
     };
     // What happened inside, and to the folders around it.
