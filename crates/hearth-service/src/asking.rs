@@ -298,7 +298,7 @@ impl Service {
             if now.published.is_some() {
                 shard = now;
             }
-            let compared = shard.published.as_ref().is_none_or(|published| published.compared);
+            let compared = shard.published.as_ref().is_none_or(|published| published.is_compared());
             let left = until.saturating_duration_since(Instant::now());
             if compared || left.is_zero() || shard.view.health == Health::Failed {
                 return Ok((freshness, shard));

@@ -96,7 +96,7 @@ pub(crate) struct Published {
     /// How the scan went, as far as it is over.
     pub(crate) outcome: Arc<ScanOutcome>,
     /// False if it was read from disk and has not been compared with the source since.
-    pub(crate) compared: bool,
+    pub(crate) compared: AtomicBool,
     /// Tells when the last reader has let go of the body; nobody is told of a partial one.
     pub(crate) _hold: Option<Hold>,
 }
@@ -107,6 +107,11 @@ impl Published {
         self.generation > 0
     }
 
+    /// Whether it was made from the source, or compared with it.
+    pub(crate) fn is_compared(&self) -> bool {
+        self.compared.load(Ordering::Acquire)
+    }
+
     /// What stays known of it.
     pub(crate) fn known(&self) -> Known {
         Known {
@@ -114,7 +119,7 @@ impl Published {
             began: self.began,
             made_ns: self.made_ns,
             rows: self.body.entries(),
-            compared: self.compared,
+            compared: self.is_compared(),
         }
     }
 }

@@ -21,14 +21,15 @@ use crate::transitions::Transitions;
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use hearth_residency::{
-    Advance, ChangeSet, Command, Effect, Event, Generation, Kernel, Moment, Outcome, Policy, Pressure,
-    Refusal, ShardId, Step, Stored, Ticket, Totals, Transition,
+    Advance, AttemptId, ChangeSet, Command, Effect, Event, Generation, Kernel, Moment, Outcome, Policy,
+    Pressure, Refusal, ShardId, Step, Stored, Ticket, Totals, Transition,
 };
 use parking_lot::Mutex;
 use publication::{Entered, publish};
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use tracing::{info, warn};
@@ -383,9 +384,7 @@ impl Keeper {
                 };
                 self.step(event);
                 if let Some((shard, attempt)) = ended {
-                    if let Some(shard) = self.catalogue.get(shard.0) {
-                        shard.source.track.attempt_over(attempt);
-                    }
+                    self.attempt_over(shard, attempt);
                     // What it worked with is free now.
                     self.janitor.take(());
                 }
@@ -419,6 +418,17 @@ impl Keeper {
             }
             Message::Stop => {}
         }
+    }
+
+    /// Tells those who follow the source that what the attempt made is in the catalogue, or will never be.
+    fn attempt_over(&self, shard: ShardId, attempt: AttemptId) {
+        let Some(shard) = self.catalogue.get(shard.0) else { return };
+        let proven = shard.published.as_ref().filter(|body| !shard.view.uncompared && !body.is_compared());
+        if let Some(published) = proven {
+            published.compared.store(true, Ordering::Release);
+            self.catalogue.update(shard.id(), |shard| shard.known = Some(published.known()));
+        }
+        shard.source.track.attempt_over(attempt);
     }
 
     fn take_releases(&mut self) {

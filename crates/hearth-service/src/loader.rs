@@ -6,8 +6,8 @@
 use crate::catalogue::{Catalogue, Shard, Source};
 use crate::clock;
 use crate::forecast::working_bytes;
-use crate::live::Live;
-use crate::maker::{Failure, Made, Maker, Present, Product, describe_panic};
+use crate::live::{Confirmed, Live};
+use crate::maker::{Comparison, Failure, Made, Maker, Present, Product, Recalled, Renewed, describe_panic};
 use crate::pools;
 use crate::run::{self, ScanRun};
 use crate::snapshots::{self, NotLoaded, Save, Snapshots, loaded};
@@ -115,20 +115,28 @@ impl Loader {
         let live = self.live.as_ref().filter(|live| live.is_on() && *job != Job::Digest);
         let made = catch_unwind(AssertUnwindSafe(|| {
             let pursuit = live.map(|live| live.begin(&source, attempt));
-            let mut product = self.make(&source, job, run)?;
-            if let (Some(pursuit), Product::Body(made)) = (pursuit, &mut product) {
-                pursuit.hand_over(made, &run.cancel)?;
+            match (self.make(&source, job, run)?, pursuit) {
+                (Attempted::Body(mut made), pursuit) => {
+                    pursuit.map_or(Ok(()), |pursuit| pursuit.hand_over(&mut made, &run.cancel))?;
+                    Ok(built(made))
+                }
+                (Attempted::Renewed(renewed), Some(pursuit)) => {
+                    pursuit.confirm(&self.catalogue, renewed, run).map(Confirmed::outcome)
+                }
+                (Attempted::Renewed(renewed), None) => {
+                    Confirmed::unwatched(&self.catalogue, &source, renewed, run).map(Confirmed::outcome)
+                }
+                (Attempted::Digest(recalled), _) => Ok(digested(recalled)),
             }
-            Ok(product)
         }));
         match made.unwrap_or_else(|panic| Err(Failure::Failed(describe_panic(&*panic)))) {
-            Ok(product) => ended(product),
+            Ok(ended) => ended,
             Err(Failure::Cancelled) => Outcome::Cancelled,
             Err(Failure::Failed(reason)) => Outcome::Failed(reason),
         }
     }
 
-    fn make(&self, source: &Arc<Source>, job: &Job, run: &Arc<ScanRun>) -> Result<Product, Failure> {
+    fn make(&self, source: &Arc<Source>, job: &Job, run: &Arc<ScanRun>) -> Result<Attempted, Failure> {
         let id = source.info.id;
         let now = self.catalogue.get(id).ok_or(Failure::Cancelled)?;
         let partial = now.published.is_none();
@@ -146,12 +154,12 @@ impl Loader {
                 None => self.scan(source, run, partial),
             },
             Job::Digest => match (saving(), stored) {
-                (Some(save), _) => Ok(Product::Digest(save.remembered())),
+                (Some(save), _) => Ok(Attempted::Digest(save.remembered())),
                 (None, Some(stored)) => self.recall_digest(stored, source, shown, run),
                 (None, None) => Err(Failure::Failed("there is no snapshot".to_owned())),
             },
             Job::Load => match (saving(), stored) {
-                (Some(save), _) => Ok(Product::Body(save.revived())),
+                (Some(save), _) => Ok(Attempted::Body(save.revived())),
                 (None, Some(stored)) => match self.recall(stored, source, shown, run)? {
                     Some(made) => Ok(made),
                     None => self.scan(source, run, partial),
@@ -168,23 +176,50 @@ impl Loader {
         class: ChangeClass,
         present: &Present,
         run: &Arc<ScanRun>,
-    ) -> Result<Product, Failure> {
+    ) -> Result<Attempted, Failure> {
         source.run.store(Some(Arc::clone(run)));
         let _ending = Ending { source, run };
-        let made = match class {
-            ChangeClass::Apply => self.maker.fold(source, run, present)?,
-            ChangeClass::Reconcile | ChangeClass::Rebuild => self.maker.compare(source, run, present)?,
-        };
-        Ok(Product::Body(made))
+        Ok(match class {
+            ChangeClass::Apply => Attempted::Body(self.maker.fold(source, run, present)?),
+            ChangeClass::Reconcile | ChangeClass::Rebuild => {
+                match self.maker.compare(source, run, present)? {
+                    Comparison::Renewed(renewed) => Attempted::Renewed(renewed),
+                    Comparison::Anew(made) => Attempted::Body(made),
+                }
+            }
+        })
     }
 
-    fn scan(&self, source: &Arc<Source>, run: &Arc<ScanRun>, partial: bool) -> Result<Product, Failure> {
+    fn scan(&self, source: &Arc<Source>, run: &Arc<ScanRun>, partial: bool) -> Result<Attempted, Failure> {
         run.begin_scan();
         source.run.store(Some(Arc::clone(run)));
         let _ending = Ending { source, run };
         let made = self.maker.make(source, run, partial)?;
         info!(source = source.info.name, entries = made.outcome.entries, "index made");
-        Ok(Product::Body(made))
+        Ok(Attempted::Body(made))
+    }
+
+    /// Compares what was read from disk before anybody sees it.
+    fn bring_up(&self, source: &Arc<Source>, made: Made, run: &Arc<ScanRun>) -> Result<Attempted, Failure> {
+        let present = Present::from(&made);
+        source.run.store(Some(Arc::clone(run)));
+        let _ending = Ending { source, run };
+        Ok(Attempted::Body(match self.maker.compare(source, run, &present)? {
+            Comparison::Anew(made) => made,
+            Comparison::Renewed(Renewed { body, digest, device, outcome, peak_bytes, .. }) => Made {
+                body,
+                digest,
+                device,
+                outcome,
+                peak_bytes: made.peak_bytes.max(peak_bytes),
+                began: run.began,
+                began_ns: run.began_ns,
+                made_ns: clock::now_ns(),
+                compared: true,
+                behind: false,
+                ..made
+            },
+        }))
     }
 
     /// Loads the snapshot of a source; `None` if it is none that may be loaded. `shown` is when the last body
@@ -195,7 +230,7 @@ impl Loader {
         source: &Arc<Source>,
         shown: Option<UnixNanos>,
         run: &Arc<ScanRun>,
-    ) -> Result<Option<Product>, Failure> {
+    ) -> Result<Option<Attempted>, Failure> {
         let began = Instant::now();
         match snapshots.load(source, run) {
             Ok(made) => {
@@ -204,9 +239,9 @@ impl Loader {
                 self.catalogue.update(source.info.id, |shard| shard.load_reason = Some(loaded()));
                 if not_older(shown, made.made_ns).is_err() {
                     // Answers do not go back in time: it is compared before it is shown.
-                    return self.renew(source, ChangeClass::Reconcile, &made.into(), run).map(Some);
+                    return self.bring_up(source, made, run).map(Some);
                 }
-                Ok(Some(Product::Body(made)))
+                Ok(Some(Attempted::Body(made)))
             }
             Err(NotLoaded::Cancelled) => Err(Failure::Cancelled),
             Err(NotLoaded::Because(error)) => {
@@ -222,10 +257,10 @@ impl Loader {
         source: &Source,
         shown: Option<UnixNanos>,
         run: &ScanRun,
-    ) -> Result<Product, Failure> {
+    ) -> Result<Attempted, Failure> {
         let recalled = snapshots.load_digest(&source.info, &run.cancel);
         match recalled.and_then(|recalled| not_older(shown, recalled.known.made_ns).map(|()| recalled)) {
-            Ok(recalled) => Ok(Product::Digest(recalled)),
+            Ok(recalled) => Ok(Attempted::Digest(recalled)),
             Err(NotLoaded::Cancelled) => Err(Failure::Cancelled),
             Err(NotLoaded::Because(error)) => {
                 self.give_up_snapshot(source, &error);
@@ -246,7 +281,9 @@ impl Loader {
 /// The body that a newer one is to be made of, if it is not to be made anew.
 fn to_renew(now: &Shard, changes: &ChangeSet) -> Option<Present> {
     let (published, digest) = (now.published.as_ref()?, now.digest.as_ref()?);
-    if changes.class == ChangeClass::Rebuild || (changes.class == ChangeClass::Apply && !published.compared) {
+    if changes.class == ChangeClass::Rebuild
+        || (changes.class == ChangeClass::Apply && !published.is_compared())
+    {
         return None;
     }
     Some(Present {
@@ -259,15 +296,15 @@ fn to_renew(now: &Shard, changes: &ChangeSet) -> Option<Present> {
     })
 }
 
-impl From<Made> for Present {
-    fn from(made: Made) -> Self {
+impl From<&Made> for Present {
+    fn from(made: &Made) -> Self {
         Self {
-            body: made.body,
-            digest: made.digest,
+            body: Arc::clone(&made.body),
+            digest: Arc::clone(&made.digest),
             complete_until_ns: made.began_ns,
             device: made.device,
-            closed: made.closed,
-            outcome: Arc::new(made.outcome),
+            closed: Arc::clone(&made.closed),
+            outcome: Arc::new(made.outcome.clone()),
         }
     }
 }
@@ -296,22 +333,24 @@ fn not_older(shown: Option<UnixNanos>, made: UnixNanos) -> Result<(), NotLoaded>
     }
 }
 
-fn ended(product: Product) -> Ended {
-    match product {
-        Product::Body(made) => {
-            let measured = Measured {
-                body_bytes: made.body.heap_bytes() as u64,
-                digest_bytes: made.digest.heap_bytes() as u64,
-                peak_bytes: made.peak_bytes,
-            };
-            let behind = made.behind;
-            Outcome::Built { body: Box::new(Product::Body(made)), measured, behind }
-        }
-        // The feed's thread makes these, no attempt.
-        Product::Advanced(_) => Outcome::Failed("an attempt made something else".to_owned()),
-        Product::Digest(recalled) => {
-            let digest_bytes = recalled.digest.heap_bytes() as u64;
-            Outcome::Digested { body: Box::new(Product::Digest(recalled)), digest_bytes }
-        }
-    }
+/// What an attempt made, before it is handed over.
+enum Attempted {
+    Body(Made),
+    Renewed(Renewed),
+    Digest(Recalled),
+}
+
+fn built(made: Made) -> Ended {
+    let measured = Measured {
+        body_bytes: made.body.heap_bytes() as u64,
+        digest_bytes: made.digest.heap_bytes() as u64,
+        peak_bytes: made.peak_bytes,
+    };
+    let behind = made.behind;
+    Outcome::Built { body: Box::new(Product::Body(made)), measured, behind }
+}
+
+fn digested(recalled: Recalled) -> Ended {
+    let digest_bytes = recalled.digest.heap_bytes() as u64;
+    Outcome::Digested { body: Box::new(Product::Digest(recalled)), digest_bytes }
 }

@@ -56,6 +56,28 @@ pub(crate) struct Advanced {
     pub(crate) body: Arc<Body>,
     pub(crate) digest: Arc<Digest>,
     pub(crate) made_ns: UnixNanos,
+    /// When comparing it with the source began, by both clocks, if it was compared.
+    pub(crate) compared: Option<(Instant, UnixNanos)>,
+}
+
+/// What came of comparing a body with its source.
+pub(crate) enum Comparison {
+    /// This follows it.
+    Renewed(Renewed),
+    /// It had to be made anew.
+    Anew(Made),
+}
+
+/// What follows a body that was compared.
+pub(crate) struct Renewed {
+    pub(crate) body: Arc<Body>,
+    pub(crate) digest: Arc<Digest>,
+    /// False if it is the same body.
+    pub(crate) changed: bool,
+    pub(crate) device: u64,
+    pub(crate) outcome: ScanOutcome,
+    /// Most bytes held at one time beside the body.
+    pub(crate) peak_bytes: u64,
 }
 
 /// How an attempt ended without a body.
@@ -98,8 +120,8 @@ pub(crate) trait Maker: Send + Sync {
 
     /// Makes the body of a source as it is now out of another one, by comparing. A maker that cannot compare makes it
     /// anew.
-    fn compare(&self, source: &Source, run: &ScanRun, _present: &Present) -> Result<Made, Failure> {
-        self.make(source, run, false)
+    fn compare(&self, source: &Source, run: &ScanRun, _present: &Present) -> Result<Comparison, Failure> {
+        self.make(source, run, false).map(Comparison::Anew)
     }
 
     /// Makes a body that holds what another one does, with its changes folded into the rest.
@@ -165,7 +187,7 @@ impl Maker for Scanner {
         })
     }
 
-    fn compare(&self, source: &Source, run: &ScanRun, present: &Present) -> Result<Made, Failure> {
+    fn compare(&self, source: &Source, run: &ScanRun, present: &Present) -> Result<Comparison, Failure> {
         let place = walk::look(&source.info.root).map_err(Failure::Failed)?;
         let mut volume = Volume::new(&present.body);
         let how = Reconcile {
@@ -178,11 +200,12 @@ impl Maker for Scanner {
             // What is another folder now, or hardly the same, is scanned as if it were new.
             Err(FollowError::TooMuchChanged { .. } | FollowError::OtherRoot { .. }) => {
                 run.begin_scan();
-                return self.make(source, run, false);
+                return self.make(source, run, false).map(Comparison::Anew);
             }
             seen => seen?,
         };
-        let body = if seen.applied > 0 { Arc::new(volume.body()) } else { Arc::clone(&present.body) };
+        let changed = seen.applied > 0;
+        let body = if changed { Arc::new(volume.body()) } else { Arc::clone(&present.body) };
         let mut digest = (*present.digest).clone();
         digest.follow(&present.body, &body);
         let outcome = ScanOutcome {
@@ -201,20 +224,9 @@ impl Maker for Scanner {
             changed: seen.applied as u64,
         };
         source.track.note_compare(compared);
-        Ok(Made {
-            peak_bytes: comparing_bytes(&body),
-            body,
-            digest: Arc::new(digest),
-            began: run.began,
-            began_ns: run.began_ns,
-            made_ns: clock::now_ns(),
-            built_in: Duration::ZERO,
-            device: place.device,
-            closed: Arc::clone(&present.closed),
-            outcome,
-            compared: true,
-            behind: false,
-        })
+        let (digest, device) = (Arc::new(digest), place.device);
+        let peak_bytes = comparing_bytes(&body);
+        Ok(Comparison::Renewed(Renewed { body, digest, changed, device, outcome, peak_bytes }))
     }
 
     fn fold(&self, source: &Source, run: &ScanRun, present: &Present) -> Result<Made, Failure> {
@@ -248,13 +260,12 @@ fn most_changes(body: &Body) -> usize {
     usize::try_from(body.entries() / 8 + ALWAYS).unwrap_or(usize::MAX)
 }
 
-/// Working set of comparing: the body that serves stays, the new one shares most of it, and what is found is
-/// on its way in bounded batches, which a small volume does not fill.
+/// Working set of comparing beside the body: what is found is on its way in bounded batches, which a small volume does
+/// not fill.
 fn comparing_bytes(body: &Body) -> u64 {
     const ON_ITS_WAY: u64 = 16 << 20;
     const PER_ENTRY: u64 = 64;
-    let on_its_way = body.entries().saturating_mul(PER_ENTRY).min(ON_ITS_WAY) + (1 << 18);
-    (body.heap_bytes() as u64).saturating_add(on_its_way)
+    body.entries().saturating_mul(PER_ENTRY).min(ON_ITS_WAY) + (1 << 18)
 }
 
 impl Scanner {
@@ -293,7 +304,7 @@ impl Scanner {
             device,
             closed: Arc::default(),
             outcome: Arc::default(),
-            compared: true,
+            compared: true.into(),
             _hold: None,
         };
         self.catalogue.update(source.info.id, |shard| {

@@ -452,9 +452,6 @@ impl Books {
                     if twin.body.is_none() || !applied {
                         (twin.load_bytes, twin.doubtful) = (took, false);
                     }
-                    if flight.class == Some(ChangeClass::Reconcile) {
-                        twin.compare_bytes = Some(took);
-                    }
                 }
                 self.sums.unaccounted = self.sums.unaccounted.saturating_sub(in_all);
                 step.arrived = Some(Arrived { flight, body: *body, measured: *measured, behind: *behind });

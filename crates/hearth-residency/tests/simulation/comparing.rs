@@ -6,8 +6,9 @@
 use crate::advancing::Room;
 use crate::books::{Books, Step};
 use crate::effects::rule;
-use crate::twin::{Body, Flight, Twin};
-use hearth_residency::{Advance, ChangeClass, Effect, Generation, Health, ShardId, Transition};
+use crate::rules::taken;
+use crate::twin::{Body, Flight, Twin, Urgency};
+use hearth_residency::{Advance, ChangeClass, Effect, Generation, Health, Reason, ShardId, Transition};
 
 /// What has to happen of comparisons in some run, for the rules to have judged it.
 pub(crate) const TALES: [&str; 16] = [
@@ -97,25 +98,32 @@ impl Books {
         (step.made, step.proven) = (Some(shard), Some(shard));
     }
 
-    /// What was found and is not published found no room.
+    /// What was found and is not published found no room; what is took none from those that were used since.
     pub(crate) fn settle_comparison(
         &mut self,
         step: &mut Step,
         effects: &[Effect<Body>],
     ) -> Result<(), String> {
-        let publishes = |next: &Next| {
-            let is =
-                |effect: &Effect<Body>| matches!(effect, Effect::Publish { body, .. } if *body == next.body);
-            effects.iter().any(is)
-        };
-        let Some(Next { mut flight, advance, .. }) = step.next.take_if(|next| !publishes(next)) else {
-            return Ok(());
-        };
+        let Some(next) = &step.next else { return Ok(()) };
+        let is = |effect: &Effect<Body>| matches!(effect, Effect::Publish { body, .. } if *body == next.body);
+        if let Some(published) = effects.iter().position(is) {
+            return self.took_from(&next.flight, &effects[..published]);
+        }
+        let Some(Next { mut flight, advance, .. }) = step.next.take() else { return Ok(()) };
         self.has_no_room(flight.shard, advance, self.least_held(flight.shard, flight.used))?;
         let Some(twin) = self.twin_mut(flight.shard) else { return Ok(()) };
         flight.covers.take().into_iter().for_each(|covers| twin.merge_open(covers));
         step.failed = true;
         step.tales.push("a comparison without room");
+        Ok(())
+    }
+
+    fn took_from(&self, flight: &Flight, effects: &[Effect<Body>]) -> Result<(), String> {
+        let gone = effects.iter().filter_map(taken).filter(|(_, reason)| *reason == Reason::Budget);
+        let mut gone = gone.filter_map(|(shard, _)| self.twin(shard));
+        let used_since = gone.find(|twin| twin.last_use > flight.used);
+        let hurried = flight.urgency < Urgency::Background;
+        rule!(used_since.is_none() || hurried, "whose memory may be taken", "{used_since:?} for {flight:?}");
         Ok(())
     }
 

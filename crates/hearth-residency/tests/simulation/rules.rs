@@ -354,7 +354,7 @@ impl Books {
 }
 
 /// A body that was given up for others.
-fn taken(effect: &Effect<Body>) -> Option<(ShardId, Reason)> {
+pub(crate) fn taken(effect: &Effect<Body>) -> Option<(ShardId, Reason)> {
     match effect {
         Effect::Transition(Transition {
             shard,

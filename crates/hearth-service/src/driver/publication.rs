@@ -10,6 +10,7 @@ use crate::maker::{Advanced, Made, Product, Recalled};
 use crate::snapshots::Save;
 use hearth_residency::Effect;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 /// What came of entering effects into the catalogue.
@@ -126,16 +127,21 @@ fn show_digest(shard: &mut Shard, recalled: Recalled) {
 /// Whatever was known of the body before holds for the one that follows it.
 fn show_advanced(shard: &mut Shard, advanced: Advanced, generation: u64, hold: Hold) {
     let Some(before) = &shard.published else { return };
-    let Advanced { body, digest, made_ns } = advanced;
+    let Advanced { body, digest, made_ns, compared } = advanced;
+    let (began, began_ns) = compared.unwrap_or((before.began, before.began_ns));
     let published = Published {
         body,
         generation,
+        began,
+        began_ns,
         made_ns,
+        compared: AtomicBool::new(compared.is_some() || before.is_compared()),
         at: Instant::now(),
         closed: Arc::clone(&before.closed),
         outcome: Arc::clone(&before.outcome),
+        built_in: before.built_in,
+        device: before.device,
         _hold: Some(hold),
-        ..**before
     };
     shard.known = Some(published.known());
     shard.published = Some(Arc::new(published));
@@ -156,7 +162,7 @@ fn show_body(shard: &mut Shard, made: Made, generation: u64, hold: Hold) {
         device: made.device,
         closed: made.closed,
         outcome: Arc::new(made.outcome),
-        compared: made.compared,
+        compared: AtomicBool::new(made.compared),
         _hold: Some(hold),
     };
     shard.known = Some(published.known());

@@ -1,16 +1,19 @@
 //! What an attempt to make a body does so that nothing is missing from it that the feed told meanwhile.
 
 use super::Live;
-use super::state::State;
+use super::state::{State, Verified};
 use super::track::{Followed, Handed, wake};
-use crate::catalogue::Source;
-use crate::maker::{Failure, Made};
-use hearth_core::CancelToken;
+use crate::catalogue::{Catalogue, Published, Source};
+use crate::clock;
+use crate::maker::{Advanced, Failure, Made, Product, Renewed};
+use crate::run::ScanRun;
+use hearth_core::{CancelToken, HeapSize, UnixNanos};
 use hearth_files::digest::Digest;
 use hearth_files::follow::{Follower, Look};
-use hearth_files::index::Volume;
-use hearth_residency::AttemptId;
+use hearth_files::index::{Body, Volume};
+use hearth_residency::{Advance, AttemptId, Outcome};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Times that what was told meanwhile is looked at before the rest is left to the feed's thread.
 const ROUNDS: usize = 8;
@@ -49,42 +52,83 @@ impl Pursuit {
     /// # Errors
     /// The attempt was stopped or overtaken, or the source cannot be read.
     pub(crate) fn hand_over(&self, made: &mut Made, cancel: &CancelToken) -> Result<(), Failure> {
-        let track = &self.source.track;
-        let mut index = track.index.lock();
-        let mut volume = Volume::new(&made.body);
-        let mut changed = false;
+        let mut index = self.source.track.index.lock();
+        let mut next = Next::new(&made.body, &made.digest);
         if !made.behind {
-            for _ in 0..ROUNDS {
-                let looks = self.gathered()?;
-                if looks.is_empty() {
-                    break;
-                }
-                let seen = self.follower.look(&mut volume, &looks, cancel)?;
-                changed |= seen.applied > 0;
-                self.put_back(seen.again);
-            }
+            self.look_at_gathered(&mut next, cancel)?;
         }
-        if changed {
-            let body = Arc::new(volume.body());
-            let mut digest = (*made.digest).clone();
-            digest.follow(&made.body, &body);
-            (made.body, made.digest) = (body, Arc::new(digest));
+        (made.body, made.digest) = (Arc::clone(&next.body), Arc::clone(&next.digest));
+        let handed = self.handed(made.began, made.began_ns, made.compared);
+        self.install(&mut index, next, handed)
+    }
+
+    /// Brings a body that was compared up to what was told since the beginning. One in which nothing differed leaves the
+    /// index that follows the feed as it is, and says that it holds everything.
+    ///
+    /// # Errors
+    /// As [`Pursuit::hand_over`]; cancelled where nothing is in memory any more.
+    pub(crate) fn confirm(
+        &self,
+        catalogue: &Catalogue,
+        renewed: Renewed,
+        run: &ScanRun,
+    ) -> Result<Confirmed, Failure> {
+        let mut index = self.source.track.index.lock();
+        let published = published(catalogue, &self.source)?;
+        let handed = self.handed(run.began, run.began_ns, true);
+        let same = |followed: &&mut Followed| Arc::ptr_eq(&followed.body, &published.body);
+        if !renewed.changed
+            && let Some(followed) = index.as_mut().filter(same)
+        {
+            // What it is known to hold is entered anew under its number.
+            (followed.handed, followed.generation) = (handed, None);
+            self.source.track.state.lock().gathered = None;
+            return Ok(Confirmed {
+                from: published,
+                next: None,
+                peak_bytes: renewed.peak_bytes,
+                began: handed,
+            });
         }
-        let mut state = track.state.lock();
+        let mut next = Next::new(&renewed.body, &renewed.digest);
+        self.look_at_gathered(&mut next, &run.cancel)?;
+        let is_same = Arc::ptr_eq(&next.body, &published.body);
+        let content = (!is_same).then(|| (Arc::clone(&next.body), Arc::clone(&next.digest)));
+        self.install(&mut index, next, handed)?;
+        Ok(Confirmed { from: published, next: content, peak_bytes: renewed.peak_bytes, began: handed })
+    }
+
+    fn handed(&self, began: Instant, began_ns: UnixNanos, compared: bool) -> Handed {
+        Handed { outdates: self.outdates, began, began_ns, compared }
+    }
+
+    /// Lets a body be the one that follows the feed.
+    fn install(&self, index: &mut Option<Followed>, next: Next, handed: Handed) -> Result<(), Failure> {
+        let mut state = self.source.track.state.lock();
         check(&state, self.attempt)?;
         state.open = state.gathered.take().unwrap_or_default();
-        *index = Some(Followed {
-            volume,
-            body: Arc::clone(&made.body),
-            digest: Arc::<Digest>::clone(&made.digest),
-            generation: None,
-            handed: Handed {
-                outdates: self.outdates,
-                began: made.began,
-                began_ns: made.began_ns,
-                compared: made.compared,
-            },
-        });
+        let Next { volume, body, digest } = next;
+        *index = Some(Followed { volume, body, digest, generation: None, handed });
+        Ok(())
+    }
+
+    fn look_at_gathered(&self, next: &mut Next, cancel: &CancelToken) -> Result<(), Failure> {
+        let mut changed = false;
+        for _ in 0..ROUNDS {
+            let looks = self.gathered()?;
+            if looks.is_empty() {
+                break;
+            }
+            let seen = self.follower.look(&mut next.volume, &looks, cancel)?;
+            changed |= seen.applied > 0;
+            self.put_back(seen.again);
+        }
+        if changed {
+            let body = Arc::new(next.volume.body());
+            let mut digest = (*next.digest).clone();
+            digest.follow(&next.body, &body);
+            (next.body, next.digest) = (body, Arc::new(digest));
+        }
         Ok(())
     }
 
@@ -115,4 +159,73 @@ impl Drop for Pursuit {
             wake(&state);
         }
     }
+}
+
+/// A body that is about to be handed over.
+struct Next {
+    volume: Volume,
+    body: Arc<Body>,
+    digest: Arc<Digest>,
+}
+
+impl Next {
+    fn new(body: &Arc<Body>, digest: &Arc<Digest>) -> Self {
+        Self { volume: Volume::new(body), body: Arc::clone(body), digest: Arc::clone(digest) }
+    }
+}
+
+/// What a comparison came to, against the body that is in memory then.
+pub(crate) struct Confirmed {
+    from: Arc<Published>,
+    /// What follows it; `None` if nothing differed.
+    next: Option<(Arc<Body>, Arc<Digest>)>,
+    peak_bytes: u64,
+    began: Handed,
+}
+
+impl Confirmed {
+    /// Of a source that nothing tells of.
+    ///
+    /// # Errors
+    /// Cancelled where nothing is in memory any more.
+    pub(crate) fn unwatched(
+        catalogue: &Catalogue,
+        source: &Source,
+        renewed: Renewed,
+        run: &ScanRun,
+    ) -> Result<Self, Failure> {
+        let next = renewed.changed.then_some((renewed.body, renewed.digest));
+        let began = Handed { outdates: 0, began: run.began, began_ns: run.began_ns, compared: true };
+        let from = published(catalogue, source)?;
+        let (generation, at, at_ns) = (from.generation, run.began, run.began_ns);
+        source.track.state.lock().verified = Some(Verified { generation, at, at_ns });
+        Ok(Self { from, next, peak_bytes: renewed.peak_bytes, began })
+    }
+
+    /// The same as the kernel is told.
+    pub(crate) fn outcome(self) -> Outcome<Box<Product>> {
+        let Self { from, next, peak_bytes, began } = self;
+        let next = next.map(|(body, digest)| {
+            let advance = advance(&from.body, &body, &digest);
+            let compared = Some((began.began, began.began_ns));
+            let advanced = Advanced { body, digest, made_ns: clock::now_ns(), compared };
+            (Box::new(Product::Advanced(advanced)), advance)
+        });
+        Outcome::Compared { from: from.generation, next, peak_bytes }
+    }
+}
+
+/// What a body takes that follows another one.
+pub(super) fn advance(before: &Body, body: &Body, digest: &Digest) -> Advance {
+    Advance {
+        body_bytes: body.heap_bytes() as u64,
+        digest_bytes: digest.heap_bytes() as u64,
+        shared_bytes: body.shared_bytes(before) as u64,
+        clock: 0,
+    }
+}
+
+fn published(catalogue: &Catalogue, source: &Source) -> Result<Arc<Published>, Failure> {
+    let shard = catalogue.get(source.info.id);
+    shard.and_then(|shard| shard.published.clone()).ok_or(Failure::Cancelled)
 }

@@ -1,6 +1,7 @@
 //! The thread that reads a feed and takes its changes into the index.
 
 use super::Live;
+use super::attempt::advance;
 use super::backlog::{folder_of, look_at};
 use super::opening::{REST, is_live};
 use super::state::Verified;
@@ -10,9 +11,9 @@ use crate::clock;
 use crate::journal::Step;
 use crate::maker::{Advanced, Product};
 use crate::pools;
-use hearth_core::{CancelToken, HeapSize, UnixNanos};
+use hearth_core::{CancelToken, UnixNanos};
 use hearth_files::follow::{FollowError, Follower, Seen};
-use hearth_residency::{Advance, ChangeClass, ChangeSet, ShardId};
+use hearth_residency::{ChangeClass, ChangeSet, ShardId};
 use hearth_watch::{Batch, Feed, FeedError};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -266,14 +267,10 @@ impl Following {
         let mut digest = (*followed.digest).clone();
         digest.follow(&followed.body, &body);
         let digest = Arc::new(digest);
-        let advance = Advance {
-            body_bytes: body.heap_bytes() as u64,
-            digest_bytes: digest.heap_bytes() as u64,
-            shared_bytes: body.shared_bytes(&followed.body) as u64,
-            clock: 0,
-        };
+        let advance = advance(&followed.body, &body, &digest);
         let made_ns = clock::now_ns();
-        let advanced = Advanced { body: Arc::clone(&body), digest: Arc::clone(&digest), made_ns };
+        let advanced =
+            Advanced { body: Arc::clone(&body), digest: Arc::clone(&digest), made_ns, compared: None };
         let id = self.source.info.id;
         let generation = link.advance(ShardId(id), from, Product::Advanced(advanced), advance);
         if let Some(generation) = generation {

@@ -18,6 +18,7 @@ mod state;
 mod track;
 mod waiting;
 
+pub(crate) use attempt::Confirmed;
 pub(crate) use own::OwnFolders;
 pub(crate) use track::{Freshness, Track};
 pub(crate) use waiting::Waited;

@@ -82,7 +82,7 @@ impl Track {
 
     /// Up to when a body, which is the published one, holds everything, by the wall clock.
     pub(crate) fn complete_until(&self, published: &Published) -> UnixNanos {
-        let verified = self.state.lock().verified.filter(|_| published.compared);
+        let verified = self.state.lock().verified.filter(|_| published.is_compared());
         let verified = verified.filter(|verified| verified.generation <= published.generation);
         verified.map_or(published.began_ns, |Verified { at_ns, .. }| at_ns.max(published.began_ns))
     }

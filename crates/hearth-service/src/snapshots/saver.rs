@@ -47,7 +47,7 @@ impl Save {
             device: published.device,
             closed: Arc::clone(&published.closed),
             outcome: (*published.outcome).clone(),
-            compared: published.compared,
+            compared: published.is_compared(),
             behind: true,
             peak_bytes: 0,
         }

@@ -100,7 +100,7 @@ fn body(source: &Source, generation: u64) -> (Published, Arc<Digest>) {
         device: made.device,
         closed: made.closed,
         outcome: Arc::new(made.outcome),
-        compared: true,
+        compared: true.into(),
         _hold: None,
     };
     (published, made.digest)
