@@ -20,7 +20,7 @@ pub use watch::{Watched, Watching};
 use crate::api::SourceInfo;
 use crate::clock;
 use hearth_core::UnixNanos;
-use hearth_files::follow::{Seen, differences};
+use hearth_files::follow::{CHANGES_RECORDED, Seen, differences};
 use hearth_files::index::Body;
 use parking_lot::{Condvar, Mutex};
 use position::Position;
@@ -70,6 +70,10 @@ struct State {
     records: VecDeque<Record>,
     bytes: usize,
     watchers: Vec<Weak<Watcher>>,
+    /// The body that was handed over last was not published: it is not the one that changes follow.
+    doubtful: bool,
+    /// Places that changed since [`Journal::gather`].
+    gathered: Option<Seen>,
 }
 
 /// What changed after a position.
@@ -120,7 +124,12 @@ impl Journal {
             return self.begin_anew(step.generation, "more changed at once than is told one by one");
         }
         let found = LazyCell::new(|| differences(step.before, step.after, &step.seen.changes));
-        let keeps = self.state.lock().most > 0;
+        let keeps = {
+            let mut state = self.state.lock();
+            state.doubtful = false;
+            state.gathered.iter_mut().for_each(|gathered| add(gathered, step.seen));
+            state.most > 0
+        };
         let records = if keeps { records(step, &found) } else { Vec::new() };
         let watchers = {
             let mut state = self.state.lock();
@@ -142,6 +151,31 @@ impl Journal {
             return;
         }
         self.begin_anew(generation, "the index was read anew");
+    }
+
+    /// The body that was handed over was not published.
+    pub(crate) fn refused(&self) {
+        let mut state = self.state.lock();
+        (state.doubtful, state.gathered) = (true, None);
+    }
+
+    /// Remembers from now on which places change, for a body that is being made out of the one of this generation.
+    pub(crate) fn gather(&self, generation: Option<u64>) {
+        let mut state = self.state.lock();
+        let known = !state.doubtful && generation == Some(state.latest);
+        state.gathered = known.then(Seen::default);
+    }
+
+    /// The places that changed since then, and ends remembering; `None` if they are not known.
+    pub(crate) fn gathered(&self) -> Option<Seen> {
+        self.state.lock().gathered.take()
+    }
+
+    /// Takes in a body that was made out of an earlier one, and replaced the one before: what is seen names all places
+    /// that may differ.
+    pub(crate) fn replaced(&self, step: &Step<'_>) {
+        let latest = self.state.lock().latest;
+        if latest + 1 == step.generation { self.advanced(step) } else { self.restarted(step.generation) }
     }
 
     /// Tells those who watch that nothing comes any more.
@@ -230,6 +264,13 @@ impl Journal {
     }
 }
 
+/// Adds places to others, as many as are told one by one.
+pub(crate) fn add(places: &mut Seen, more: &Seen) {
+    let room = CHANGES_RECORDED.saturating_sub(places.changes.len()).min(more.changes.len());
+    places.changes.extend_from_slice(&more.changes[..room]);
+    places.unrecorded += more.unrecorded + (more.changes.len() - room);
+}
+
 /// How long a question waits for the journal to take in what is published already: it follows at once.
 const CATCH_UP: Duration = Duration::from_millis(250);
 
@@ -254,6 +295,7 @@ impl State {
 
     fn begin_anew(&mut self, generation: u64) {
         (self.begins, self.latest) = (Some(generation), generation);
+        self.doubtful = false;
         self.records = VecDeque::new();
         self.bytes = 0;
     }

@@ -529,6 +529,46 @@ fn after_a_gap_only_what_was_told_is_known() {
 }
 
 #[test]
+fn a_body_that_was_made_out_of_an_earlier_one_is_told_by_all_places_that_changed_meanwhile() {
+    let mut world = World::new(100);
+    world.journal.gather(Some(1));
+    let first = Arc::clone(world.body());
+    fs::write(world.at("f"), "").unwrap();
+    world.follow(true);
+    // Made out of the first body by comparing, while the other took the same changes in.
+    let (last, mut volume) = (Arc::clone(world.body()), Volume::new(&first));
+    fs::write(world.at("g"), "").unwrap();
+    let (how, counters) = (Reconcile::default(), ScanCounters::default());
+    let seen = world.follower.reconcile(&mut volume, &how, &counters, &CancelToken::new());
+    let mut seen = seen.unwrap();
+    add(&mut seen, &world.journal.gathered().expect("it was asked to"));
+    assert_eq!(world.journal.gathered(), None);
+    let after = Arc::new(volume.body().fold(pool(), &CancelToken::new()).unwrap());
+    let step = Step { before: &last, after: &after, generation: 3, at_ns: 3, seen: &seen };
+    world.journal.replaced(&step);
+    world.bodies.push(Arc::clone(&after));
+    assert_eq!(world.words(1), ["created f", "created g"]);
+    // One of which it is not known what it follows.
+    world.journal.replaced(&Step { generation: 5, ..step });
+    assert!(world.journal.read(world.position(3), 5, &[], 9).is_err());
+}
+
+#[test]
+fn what_was_refused_leaves_nothing_to_build_on() {
+    let world = World::new(100);
+    world.journal.gather(Some(1));
+    world.journal.refused();
+    assert_eq!(world.journal.gathered(), None);
+    world.journal.gather(Some(1));
+    assert_eq!(world.journal.gathered(), None, "the body in memory is another one");
+    world.journal.restarted(2);
+    world.journal.gather(Some(1));
+    assert_eq!(world.journal.gathered(), None);
+    world.journal.gather(Some(2));
+    assert_eq!(world.journal.gathered(), Some(Seen::default()));
+}
+
+#[test]
 fn a_journal_that_keeps_nothing_still_tells_who_watches() {
     let mut world = World::new(0);
     let (_watcher, mailbox) = world.watch("f");

@@ -5,7 +5,7 @@ use super::attempt::advance;
 use super::backlog::{folder_of, look_at};
 use super::opening::{REST, is_live};
 use super::state::Verified;
-use super::track::{Followed, name};
+use super::track::{Bridge, Followed, name};
 use crate::catalogue::Source;
 use crate::clock;
 use crate::journal::Step;
@@ -200,11 +200,12 @@ impl Following {
                 followed.generation = Some(published.generation);
                 state.changed_out = false;
                 let (generation, at, at_ns) = (published.generation, handed.began, handed.began_ns);
-                self.source.journal.restarted(generation);
                 state.verified = handed.compared.then_some(Verified { generation, at, at_ns });
                 if handed.compared {
                     state.caught_up(handed.outdates);
                 }
+                drop(state);
+                self.tell_replaced(followed, generation);
             }
             return Place::Following;
         }
@@ -217,6 +218,16 @@ impl Following {
             Some(_) => Place::Unfollowed,
             None => Place::OutOfMemory { parked: shard.is_some_and(|shard| shard.digest.is_some()) },
         }
+    }
+
+    /// Tells what became of the body that this one, which is published now, has replaced.
+    fn tell_replaced(&self, followed: &mut Followed, generation: u64) {
+        let journal = &self.source.journal;
+        let Some(Bridge { before, seen }) = followed.bridge.take() else {
+            return journal.restarted(generation);
+        };
+        let (after, at_ns) = (&followed.body, clock::now_ns());
+        journal.replaced(&Step { before: &before, after, generation, at_ns, seen: &seen });
     }
 
     /// Looks where something changed; true if something is to be looked at again soon.
@@ -276,6 +287,8 @@ impl Following {
         if let Some(generation) = generation {
             let (before, after) = (&followed.body, &body);
             self.source.journal.advanced(&Step { before, after, generation, at_ns: made_ns, seen });
+        } else {
+            self.source.journal.refused();
         }
         (followed.body, followed.digest) = (body, digest);
         // What did not become the published body is found out by comparing the two.
