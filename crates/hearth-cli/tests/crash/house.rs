@@ -43,14 +43,15 @@ impl Answer {
 }
 
 impl House {
-    /// A home without a daemon, whose daemon will save at once.
+    /// A home without a daemon, whose daemon will save at once. It watches nothing: what it answers from are instants that
+    /// a test made, not those in between.
     pub(crate) fn new() -> Self {
         let world = World::empty();
         let house = Self { world, settings: Vec::new(), daemon: None };
         for folder in [house.home(), house.temporary()] {
             fs::DirBuilder::new().mode(0o700).create(folder).expect("a folder");
         }
-        house.with("HEARTH_SNAPSHOT_INTERVAL_S", "0")
+        house.with("HEARTH_SNAPSHOT_INTERVAL_S", "0").with("HEARTH_WATCH_FEED", "off")
     }
 
     /// The same with a setting for the daemon: an environment variable.

@@ -116,6 +116,14 @@ impl Body {
         u64::from(base.dir_count()) - dead as u64 + added as u64
     }
 
+    /// Inodes of all folders, those of removed ones perhaps among them, in no order.
+    pub fn folder_inodes(&self) -> impl Iterator<Item = u64> + '_ {
+        let base = &self.base;
+        let in_base = (0..base.dir_count()).map(|dir| base.inode(base.dir_row(dir)));
+        let added = self.delta.rows.iter().filter(|(_, row)| row.dir != NONE).map(|(_, row)| row.meta.inode);
+        in_base.chain(added)
+    }
+
     /// Absolute path of the volume's root.
     pub fn root(&self) -> &[u8] {
         if self.base.root.is_empty() { b"/" } else { &self.base.root }

@@ -49,6 +49,11 @@ impl Backlog {
         self.looks.is_empty() && !self.lost
     }
 
+    /// The places.
+    pub(super) fn looks(&self) -> impl Iterator<Item = &Look> {
+        self.looks.iter()
+    }
+
     /// Takes the places out, in an order that keeps those of one folder together.
     pub(super) fn take(&mut self) -> Vec<Look> {
         self.bytes = 0;

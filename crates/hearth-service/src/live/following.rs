@@ -4,6 +4,7 @@ use super::Live;
 use super::attempt::advance;
 use super::backlog::{folder_of, look_at};
 use super::opening::{REST, is_live};
+use super::remembered::Remembered;
 use super::state::Verified;
 use super::track::{Bridge, Followed, name};
 use crate::catalogue::Source;
@@ -198,7 +199,7 @@ impl Following {
             if followed.generation != Some(published.generation) {
                 let handed = followed.handed;
                 followed.generation = Some(published.generation);
-                state.changed_out = false;
+                (state.changed_out, state.remembered) = (false, None);
                 let (generation, at, at_ns) = (published.generation, handed.began, handed.began_ns);
                 state.verified = handed.compared.then_some(Verified { generation, at, at_ns });
                 if handed.compared {
@@ -212,8 +213,11 @@ impl Following {
         if state.attempt.is_some() {
             return Place::Waiting;
         }
-        *index = None;
+        let followed = index.take();
         state.verified = None;
+        if let (None, Some(followed)) = (&published, followed) {
+            state.remembered = Some(Remembered::of(&followed.body));
+        }
         match published {
             Some(_) => Place::Unfollowed,
             None => Place::OutOfMemory { parked: shard.is_some_and(|shard| shard.digest.is_some()) },
@@ -309,8 +313,14 @@ impl Following {
             }
             Place::Waiting => {}
             Place::OutOfMemory { parked } => {
-                let changed = !state.open.is_empty() || state.outdated.is_some();
-                (state.open, state.outdated, state.oldest) = Default::default();
+                let open = std::mem::take(&mut state.open);
+                let concerned = open.is_lost()
+                    || state
+                        .remembered
+                        .as_ref()
+                        .map_or(!open.is_empty(), |known| open.looks().any(|look| known.may_hold(look)));
+                let changed = concerned || state.outdated.is_some();
+                (state.outdated, state.oldest) = (None, None);
                 state.changed_out |= changed;
                 if changed && parked && !std::mem::replace(&mut state.asked, true) {
                     return Some(ChangeClass::Reconcile);

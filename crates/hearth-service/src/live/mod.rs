@@ -14,6 +14,7 @@ mod backlog;
 mod following;
 mod opening;
 mod own;
+mod remembered;
 mod state;
 mod track;
 mod waiting;

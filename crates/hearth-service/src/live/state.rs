@@ -4,6 +4,7 @@
 //! only ask. It is locked for moments only.
 
 use super::backlog::Backlog;
+use super::remembered::Remembered;
 use crate::api::{CompareOutcome, Proof};
 use hearth_core::UnixNanos;
 use hearth_residency::{AttemptId, Generation};
@@ -51,6 +52,8 @@ pub(super) struct State {
     pub(super) outdates: u64,
     /// The kernel was told that, or that the source changed while nothing of it is in memory.
     pub(super) asked: bool,
+    /// The folders that the source had when it left memory, if it was followed until then.
+    pub(super) remembered: Option<Remembered>,
     /// The source changed while nothing of it was in memory.
     pub(super) changed_out: bool,
     /// A fold was asked for.
