@@ -96,7 +96,7 @@ impl Watch {
     /// The next event of this kind about an entry of this name.
     fn wait_for(&mut self, what: &str, name: &str) -> WatchEvent {
         loop {
-            let note = self.told.pop_front().map_or_else(|| self.client.next_watch().unwrap(), |note| note);
+            let note = self.told.pop_front().unwrap_or_else(|| self.client.next_watch().unwrap());
             let is_it = |event: &&WatchEvent| {
                 let ends = |path: &hearth_protocol::PathField| path.0.ends_with(name.as_bytes());
                 event.what == what && event.path.as_ref().is_some_and(ends)
@@ -133,7 +133,7 @@ fn who_connects_again_with_a_clock_is_told_what_was_missed() {
     assert!(event.clock.is_some());
     let params = SubscribeParams { since: vec!["c1.1.1.1".to_owned()], ..query("*.rs") };
     let mut watch = Watch::begin(&house, &params);
-    let note = watch.told.pop_front().map_or_else(|| watch.client.next_watch().unwrap(), |note| note);
+    let note = watch.told.pop_front().unwrap_or_else(|| watch.client.next_watch().unwrap());
     assert_eq!((note.events.len(), note.events[0].what.as_str()), (1, "resync"));
 }
 
