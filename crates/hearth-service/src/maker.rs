@@ -204,6 +204,13 @@ impl Maker for Scanner {
         };
         let follower = self.walk.follower(&source.info.root);
         let seen = match follower.reconcile(&mut volume, &how, &run.counters, &run.cancel) {
+            Err(FollowError::OtherRoot { .. })
+                if walk::is_unmounted(&source.info.root, present.device, place.device) =>
+            {
+                return Err(Failure::Failed(
+                    "the file system that was indexed is not mounted; its index stays as it was".to_owned(),
+                ));
+            }
             // What is another folder now, or hardly the same, is scanned as if it were new.
             Err(FollowError::TooMuchChanged { .. } | FollowError::OtherRoot { .. }) => {
                 run.begin_scan();

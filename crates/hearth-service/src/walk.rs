@@ -59,6 +59,12 @@ pub(crate) fn is_whole_volume(root: &[u8]) -> bool {
     mount.is_some_and(|mount| mount.path == root && (mount.root == b"/" || mount.fs_type == "btrfs"))
 }
 
+/// True if a root that lay on one device now is a plain folder on another: what was mounted there is gone.
+pub(crate) fn is_unmounted(root: &[u8], before: u64, now: u64) -> bool {
+    let parent = path(root).parent().and_then(|parent| parent.metadata().ok());
+    before != now && parent.is_some_and(|parent| parent.dev() == now)
+}
+
 fn root_meta(meta: &Metadata) -> Meta {
     let nanos = |seconds: i64, nanos: i64| seconds.saturating_mul(1_000_000_000).saturating_add(nanos);
     let created = meta.created().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());

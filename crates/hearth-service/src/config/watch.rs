@@ -1,4 +1,6 @@
 //! Sections about how sources are kept fresh and what is kept of their changes: `[watch]`, `[history]`.
+//!
+//! Whatever is chosen here, an answer says how fresh it is; no choice makes a stale one look fresh.
 
 use std::time::Duration;
 

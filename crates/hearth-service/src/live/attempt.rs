@@ -1,4 +1,7 @@
 //! What an attempt to make a body does so that nothing is missing from it that the feed told meanwhile.
+//!
+//! From its beginning on, what the feed tells is kept for it. When it has made its body, it looks at all of that, and
+//! only then hands the body over, under the lock under which the feed's thread takes changes in.
 
 use super::Live;
 use super::state::{State, Verified};

@@ -1,4 +1,7 @@
 //! The thread that reads a feed and takes its changes into the index.
+//!
+//! Each round it takes note of what the feed says, finds out which body its index stands for, looks where something
+//! changed and hands the next body on, lets go of those who wait, and asks for a comparison if something was lost.
 
 use super::Live;
 use super::attempt::advance;
@@ -12,6 +15,7 @@ use crate::clock;
 use crate::journal::Step;
 use crate::maker::{Advanced, Product};
 use crate::pools;
+use crate::walk;
 use hearth_core::{CancelToken, UnixNanos};
 use hearth_files::follow::{FollowError, Follower, Seen};
 use hearth_files::index::Body;
@@ -89,7 +93,7 @@ impl Following {
         loop {
             {
                 let mut state = self.source.track.state.lock();
-                state.feed = None;
+                (state.feed, state.no_feed) = (None, "its feed broke and is opened anew".to_owned());
                 let until = Instant::now() + patience;
                 let track = &self.source.track;
                 while !state.stopping && !track.changed.wait_until(&mut state, until).timed_out() {}
@@ -118,6 +122,9 @@ impl Following {
                 Ok(None) => Some(before),
                 Err(error) => return error,
             };
+            if self.source.track.state.lock().remounted {
+                return FeedError::RootGone { path: walk::path(&self.source.info.root).to_owned() };
+            }
             let again = self.catch_up(quiet);
             unquiet &= quiet.is_none() || again;
             timeout = match (again, unquiet) {

@@ -13,6 +13,7 @@ mod acts;
 mod attempt;
 mod backlog;
 mod following;
+mod mounts;
 mod opening;
 mod own;
 mod remembered;
@@ -30,7 +31,9 @@ use crate::config::{FeedChoice, WatchConfig};
 use crate::driver::Link;
 use crate::walk::Walk;
 use following::Following;
+use mounts::{MountsThread, Standing};
 use opening::{Means, Opened};
+use parking_lot::Mutex;
 use state::OpenFeed;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -45,6 +48,7 @@ pub(crate) struct Live {
     pub(crate) own: OwnFolders,
     /// The way to the kernel, once that runs.
     link: OnceLock<Link>,
+    mounts: Mutex<Option<MountsThread>>,
     stopping: AtomicBool,
 }
 
@@ -55,18 +59,24 @@ impl Live {
         config: WatchConfig,
         own: OwnFolders,
     ) -> Self {
-        Self { catalogue, walk, config, own, link: OnceLock::new(), stopping: AtomicBool::new(false) }
+        let (link, mounts, stopping) = (OnceLock::new(), Mutex::default(), AtomicBool::new(false));
+        Self { catalogue, walk, config, own, link, mounts, stopping }
     }
 
     /// Nothing is watched before this.
-    pub(crate) fn connect(&self, link: Link) {
+    pub(crate) fn connect(self: &Arc<Self>, link: Link) {
         // It is called once.
         let _ = self.link.set(link);
+        if self.is_on() {
+            *self.mounts.lock() = MountsThread::start(self);
+        }
     }
 
     /// Stops following everything.
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
+        let mounts = self.mounts.lock().take();
+        mounts.into_iter().for_each(MountsThread::stop);
         self.catalogue.load().iter().for_each(|shard| shard.source.track.stop());
     }
 
@@ -101,7 +111,9 @@ impl Live {
                 let kind = opened.feed.describe();
                 let instead = opened.instead.clone();
                 info!(source = track::name(source), feed = %kind, instead, "watched");
+                let standing = Standing::of(source);
                 let mut state = track.state.lock();
+                (state.standing, state.remounted) = (Some(standing), false);
                 state.feed = Some(OpenFeed { handle: opened.feed.handle(), kind, instead });
                 if state.stopping {
                     state.feed.iter().for_each(|feed| feed.handle.stop());

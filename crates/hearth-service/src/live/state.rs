@@ -5,6 +5,7 @@
 
 use super::acts::Acts;
 use super::backlog::Backlog;
+use super::mounts::Standing;
 use super::remembered::Remembered;
 use crate::api::{CompareOutcome, Proof};
 use hearth_core::UnixNanos;
@@ -39,6 +40,10 @@ pub(super) struct State {
     pub(super) feed: Option<OpenFeed>,
     /// Why there is none.
     pub(super) no_feed: String,
+    /// What was mounted when the feed was opened.
+    pub(super) standing: Option<Standing>,
+    /// The feed is of a file system that is not, or no longer, the one at the root.
+    pub(super) remounted: bool,
     /// What the followed body lacks.
     pub(super) open: Backlog,
     /// Changes of the daemon's own folders, which wait for company.

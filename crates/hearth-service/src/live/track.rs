@@ -1,4 +1,7 @@
 //! What a source has for its freshness: the index that follows its feed, and who reads that.
+//!
+//! Two locks: the index is held while changes are taken in, for as long as that takes; the state for moments only. Queries
+//! and the kernel's thread never take the first.
 
 use super::opening::is_live;
 use super::state::{State, Verified};

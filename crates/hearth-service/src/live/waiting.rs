@@ -1,4 +1,7 @@
 //! How a query waits until everything that was written before it is in the answer.
+//!
+//! It drops a cookie into the feed. When that has come through, and what came before it is in the body in memory,
+//! the query goes on. A wait that ends in vain says why, and the answer is called stale.
 
 use super::track::{Track, wake};
 use crate::api::Proof;

@@ -7,6 +7,7 @@
 mod attempts;
 mod feeds;
 mod mixture;
+mod mounts;
 mod overflow;
 mod resident;
 mod restarts;
