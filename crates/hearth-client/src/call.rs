@@ -7,14 +7,15 @@
 use crate::error::CallError;
 use crate::reader::FrameReader;
 use hearth_protocol::answer::{
-    Act, Check, Checks, Config, DuRow, DupeGroup, Freed, Hello, Kept, KeyRotation, List, Refreshed,
+    Act, Change, Check, Checks, Config, DuRow, DupeGroup, Freed, Hello, Kept, KeyRotation, List, Refreshed,
     RequestProgress, ScanProgress, Source, StatsRow, Status, Stopping, Subscribed, Summary, Transition,
+    WatchNote,
 };
 use hearth_protocol::envelope::{Message, RowsParams, request_line};
 use hearth_protocol::limits::RAW_FRAME_MAX_BYTES;
 use hearth_protocol::params::{
     AddParams, DuParams, DupesParams, FindParams, ForgetParams, HelloParams, HistoryParams, NoParams,
-    PreloadParams, SourcesParams, StatsParams, SubscribeParams, Topic,
+    PreloadParams, SinceParams, SourcesParams, StatsParams, SubscribeParams, Topic,
 };
 use hearth_protocol::{Entry, Id, PROTOCOL, method};
 use serde::Serialize;
@@ -46,6 +47,8 @@ pub enum Event<'a> {
     Scan(ScanProgress),
     /// A shard moved (after [`Client::subscribe_transitions`]).
     Transition(Transition),
+    /// A standing query tells something (after [`Client::watch`]).
+    Watch(WatchNote),
     /// This request goes on.
     Request(RequestProgress),
     /// A notification this client does not know.
@@ -107,7 +110,7 @@ impl Client {
             Event::Rows(rows) => handler.entries(read_rows(rows)?),
             Event::Raw(bytes) => handler.raw(bytes),
             Event::Scan(progress) => handler.scan_progress(&progress),
-            Event::Transition(_) | Event::Request(_) | Event::Other { .. } => Ok(()),
+            Event::Transition(_) | Event::Watch(_) | Event::Request(_) | Event::Other { .. } => Ok(()),
         })
     }
 
@@ -145,6 +148,15 @@ impl Client {
         on: &mut dyn FnMut(Event<'_>) -> io::Result<()>,
     ) -> Result<(Vec<Act>, Summary), CallError> {
         self.report(method::HISTORY, params, on)
+    }
+
+    /// `since`: as [`Client::du`].
+    pub fn since(
+        &mut self,
+        params: &SinceParams,
+        on: &mut dyn FnMut(Event<'_>) -> io::Result<()>,
+    ) -> Result<(Vec<Change>, Summary), CallError> {
+        self.report(method::SINCE, params, on)
     }
 
     /// `hello`: what the daemon is and can do. Not needed before other requests.
@@ -235,6 +247,35 @@ impl Client {
     /// `subscribe` to the moves of shards, which then arrive during other requests and between them.
     pub fn subscribe_transitions(&mut self) -> Result<(), CallError> {
         self.subscribe(Topic::Transitions)
+    }
+
+    /// `subscribe` to a standing query: where it begins. What it tells then arrives during other requests and between
+    /// them, and may arrive before this returns: that goes to `on`.
+    pub fn watch(
+        &mut self,
+        params: &SubscribeParams,
+        on: &mut dyn FnMut(WatchNote) -> io::Result<()>,
+    ) -> Result<Subscribed, CallError> {
+        self.call_with(method::SUBSCRIBE, params, &mut |event| match event {
+            Event::Watch(note) => on(note),
+            _ => Ok(()),
+        })
+    }
+
+    /// Blocks until a standing query tells something.
+    pub fn next_watch(&mut self) -> Result<WatchNote, CallError> {
+        loop {
+            let mut told = None;
+            self.step(None, &mut |event| {
+                if let Event::Watch(note) = event {
+                    told = Some(note);
+                }
+                Ok(())
+            })?;
+            if let Some(note) = told {
+                return Ok(note);
+            }
+        }
     }
 
     /// Blocks until the next `progress` notification of a subscription.
@@ -338,8 +379,7 @@ impl Client {
     }
 
     fn subscribe(&mut self, topic: Topic) -> Result<(), CallError> {
-        let params = SubscribeParams { topics: vec![topic] };
-        self.call::<_, Subscribed>(method::SUBSCRIBE, &params).map(|_| ())
+        self.call::<_, Subscribed>(method::SUBSCRIBE, &SubscribeParams::to(topic)).map(|_| ())
     }
 
     fn send<P: Serialize>(&mut self, method: &str, params: &P) -> Result<Id, CallError> {
@@ -438,6 +478,7 @@ fn dispatch(
         },
         method::PROGRESS => Event::Scan(read(params)?),
         method::TRANSITION => Event::Transition(read(params)?),
+        method::WATCH => Event::Watch(read(params)?),
         method::REQUEST_PROGRESS => Event::Request(read(params)?),
         _ => Event::Other { method, params },
     };

@@ -6,6 +6,7 @@
 use crate::outgoing::Outgoing;
 use crate::ticket::{Progressing, Ticket};
 use crate::transitions::Transitions;
+use crate::watches::Watches;
 use hearth_core::limits::REQUESTS_PER_CONNECTION;
 use hearth_protocol::envelope::error_line;
 use hearth_protocol::params::Topic;
@@ -24,6 +25,8 @@ pub(crate) struct Connection {
     requests: Mutex<HashMap<Id, Arc<Progressing>>>,
     progress: AtomicBool,
     transitions: Transitions,
+    /// Standing queries.
+    pub(crate) watches: Watches,
 }
 
 impl Connection {
@@ -31,7 +34,8 @@ impl Connection {
     pub(crate) fn new(socket: OwnedFd) -> Arc<Self> {
         let outgoing = Outgoing::new(socket);
         let (requests, progress) = (Mutex::default(), AtomicBool::new(false));
-        Arc::new(Connection { outgoing, requests, progress, transitions: Transitions::default() })
+        let (transitions, watches) = (Transitions::default(), Watches::default());
+        Arc::new(Connection { outgoing, requests, progress, transitions, watches })
     }
 
     /// Registers a request; an id that is in use is refused.
@@ -103,7 +107,9 @@ impl Connection {
     /// Topics that the client hears of, in the order of `hello`'s capabilities.
     pub(crate) fn topics(&self) -> Vec<Topic> {
         let progress = self.hears_progress().then_some(Topic::Progress);
-        progress.into_iter().chain(self.transitions.are_wanted().then_some(Topic::Transitions)).collect()
+        let transitions = self.transitions.are_wanted().then_some(Topic::Transitions);
+        let watch = self.watches.are_wanted().then_some(Topic::Watch);
+        progress.into_iter().chain(transitions).chain(watch).collect()
     }
 
     /// Whether scan progress is sent.
@@ -116,11 +122,12 @@ impl Connection {
         self.hears_progress() || self.transitions.are_wanted()
     }
 
-    /// Begins to send what happens from now on, or ends it.
+    /// Begins to send what happens from now on, or ends it. Standing queries begin and end by themselves.
     pub(crate) fn subscribe(&self, service: &Service, topic: Topic, wanted: bool) {
         match topic {
             Topic::Progress => self.progress.store(wanted, Ordering::Release),
             Topic::Transitions => self.transitions.set(wanted.then(|| service.transitions())),
+            Topic::Watch => {}
         }
         self.outgoing.wake();
     }

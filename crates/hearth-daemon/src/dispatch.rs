@@ -103,6 +103,7 @@ fn plan(context: &Context<'_>, request: &Request<'_>) -> Result<Plan, RpcError> 
         method::STATS => operation::report::plan_stats(request),
         method::DUPES => operation::report::plan_dupes(context, request),
         method::HISTORY => operation::report::plan_history(request),
+        method::SINCE => operation::changes::plan_since(request),
         method::ADD => operation::source::plan_add(context, request),
         method::FORGET => operation::source::plan_forget(context, request),
         method::LIST => operation::source::plan_list(request),
@@ -118,8 +119,8 @@ fn plan(context: &Context<'_>, request: &Request<'_>) -> Result<Plan, RpcError> 
         method::CONFIG => operation::process::config(context, request),
         method::SHUTDOWN => operation::process::shutdown(context, request),
         method::CANCEL => now(context.id, &operation::cancel(context.connection, request)?),
-        method::SUBSCRIBE => operation::subscribe(context, request, true),
-        method::UNSUBSCRIBE => operation::subscribe(context, request, false),
+        method::SUBSCRIBE => operation::changes::subscribe(context, request),
+        method::UNSUBSCRIBE => operation::changes::unsubscribe(context, request),
         unknown => Err(no_such_method(unknown)),
     }
 }

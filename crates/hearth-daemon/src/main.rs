@@ -22,6 +22,7 @@ mod server;
 mod session;
 mod ticket;
 mod transitions;
+mod watches;
 
 use std::process::ExitCode;
 

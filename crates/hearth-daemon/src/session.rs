@@ -89,6 +89,7 @@ impl Session {
         let mut tick = ticker();
         loop {
             self.begin_requests();
+            self.connection.watches.report(&self.connection.outgoing);
             if self.is_over() {
                 return;
             }

@@ -8,7 +8,7 @@ mod answers;
 mod model;
 mod naive;
 
-use answers::{SORTS, check, check_all, check_entries};
+use answers::{SORTS, check, check_all, check_entries, check_standing};
 use hearth_core::{CancelToken, EntryKind};
 use hearth_files::index::Volume;
 use model::{Model, Op, ops, pool};
@@ -27,6 +27,7 @@ proptest! {
             check_all(&body, &model.naive(), seed, "built");
         } else {
             check_entries(&body, &model.naive(), "built");
+            check_standing(&body, &model.naive(), "built elsewhere");
             for query in ["mnt", "disk", "Disk é", "/mnt/", "/mnt", "in:/mnt", "in:\"/mnt/Disk é\"", "mnt/d", "é/a", "é/", "depth:2", "t/Disk", "k*/a"] {
                 check(&body, &model.naive(), query.as_bytes(), SORTS[seed % SORTS.len()], "built elsewhere");
             }
@@ -68,6 +69,7 @@ proptest! {
         let now = model.naive();
         let body = Arc::new(volume.body());
         check_all(&body, &now, seed, "delta");
+        check_standing(&body, &now, "delta");
         check_all(&Arc::new(body.fold(pool(), &CancelToken::new()).expect("nobody cancels")), &now, seed + 1, "folded");
         check_entries(&published, &was, "published earlier");
     }

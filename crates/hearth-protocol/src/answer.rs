@@ -3,6 +3,7 @@
 //! Every object of an answer has `"v": 1` and `"type"`, so that it is a line of the command line's
 //! `--json` as it stands. Readers ignore fields they do not know.
 
+mod changes;
 mod doctor;
 mod history;
 mod key;
@@ -10,6 +11,7 @@ mod status;
 
 use crate::bytes::{KeyField, PathField, RootField, V1};
 use crate::envelope::Id;
+pub use changes::{Change, SourceClock, Subscribed, WatchEvent, WatchNote};
 pub use doctor::{Check, Checks, State};
 pub use history::{Act, HistoryTotal};
 pub use key::{KeyRotation, LeftOut};
@@ -103,6 +105,12 @@ pub struct Summary {
     /// Where to continue, if there is more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+    /// `since`: where to go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<String>,
+    /// `since`: whether there was more than the limit.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub more: bool,
     /// How each source found its part, if asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub explain: Vec<Explain>,
@@ -115,6 +123,10 @@ pub struct Summary {
     /// `history`: what there is of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<HistoryTotal>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// How one source found its part of an answer.
@@ -278,13 +290,6 @@ pub struct Refreshed {
 pub struct CancelResult {
     /// True if such a request was running or waiting.
     pub cancelled: bool,
-}
-
-/// Result of `subscribe` and `unsubscribe`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Subscribed {
-    /// Topics now subscribed to.
-    pub topics: Vec<crate::params::Topic>,
 }
 
 /// Result of `shutdown`.

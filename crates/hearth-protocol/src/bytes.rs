@@ -96,6 +96,10 @@ twin! {
     KeyField, "key", "key_b64"
 }
 twin! {
+    /// The path before: `from`, or `from_b64` where it is not UTF-8.
+    FromField, "from", "from_b64"
+}
+twin! {
     /// The file of the machine key: `key_file`, or `key_file_b64` where its path is not UTF-8.
     KeyFileField, "key_file", "key_file_b64"
 }

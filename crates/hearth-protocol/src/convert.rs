@@ -3,6 +3,7 @@
 //! Only the daemon compiles this. Parameters are checked against the limits of the wire; what they
 //! mean is the service's business, and its errors become the codes of the contract here.
 
+mod changes;
 mod errors;
 mod history;
 mod status;
@@ -15,6 +16,7 @@ use crate::limits::{DU_DEPTH, PIN_MINUTES, REPORT_ROWS, SOURCES, WITHIN_PATHS};
 use crate::params::{
     DuBy, DuParams, DupesParams, Encoding, FindParams, PreloadParams, SourcesParams, StatsBy, StatsParams,
 };
+pub use changes::{since_report, watch_events};
 use hearth_core::limits::REQUEST_TIMEOUT_MAX_MS;
 use hearth_service::{Explain, ExplainStep, api};
 pub use history::history_report;

@@ -25,3 +25,5 @@ pub const PIN_MINUTES: u64 = 365 * 24 * 60;
 pub const REPORT_ROWS: u64 = 1_000_000;
 /// Deepest level of one `du` answer.
 pub const DU_DEPTH: u32 = 4096;
+/// Most standing queries of one connection.
+pub const WATCHES: usize = 16;

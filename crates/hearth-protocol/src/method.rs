@@ -15,6 +15,8 @@ pub const STATS: &str = "stats";
 pub const DUPES: &str = "dupes";
 /// Which program made, changed or removed something.
 pub const HISTORY: &str = "history";
+/// What changed in a source after a clock.
+pub const SINCE: &str = "since";
 /// Register a source.
 pub const ADD: &str = "add";
 /// Unregister a source.
@@ -49,13 +51,14 @@ pub const UNSUBSCRIBE: &str = "unsubscribe";
 pub const SHUTDOWN: &str = "shutdown";
 
 /// Every method, in the order of `hello`'s capabilities.
-pub const ALL: [&str; 22] = [
+pub const ALL: [&str; 23] = [
     HELLO,
     FIND,
     DU,
     STATS,
     DUPES,
     HISTORY,
+    SINCE,
     ADD,
     FORGET,
     LIST,
@@ -80,5 +83,7 @@ pub const ROWS: &str = "rows";
 pub const PROGRESS: &str = "progress";
 /// Notification: a shard moved ([`crate::answer::Transition`]), for subscribers.
 pub const TRANSITION: &str = "transition";
+/// Notification: what a standing query tells ([`crate::answer::WatchNote`]), for subscribers.
+pub const WATCH: &str = "watch";
 /// Notification: a request goes on ([`crate::answer::RequestProgress`]), for who asked it.
 pub const REQUEST_PROGRESS: &str = "request_progress";

@@ -350,14 +350,8 @@ pub enum Topic {
     Progress,
     /// Moves of shards.
     Transitions,
-}
-
-/// `subscribe`, `unsubscribe`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SubscribeParams {
-    /// The topics.
-    pub topics: Vec<Topic>,
+    /// A standing query.
+    Watch,
 }
 
 macro_rules! twin_access {
@@ -408,12 +402,18 @@ twin_access! { DupesParams:
     set_query, query_bytes, query, query_b64, "query";
     set_cwd, cwd_bytes, cwd, cwd_b64, "cwd";
 }
+twin_access! { SubscribeParams:
+    set_query, query_bytes, query, query_b64, "query";
+    set_cwd, cwd_bytes, cwd, cwd_b64, "cwd";
+}
 twin_access! { DuParams: set_path, path_bytes, path, path_b64, "path"; }
-within_access! { FindParams StatsParams DupesParams }
+within_access! { FindParams StatsParams DupesParams SinceParams SubscribeParams }
 
+mod changes;
 mod history;
 mod sources;
 
+pub use changes::{SinceParams, SubscribeParams, UnsubscribeParams};
 pub use history::HistoryParams;
 pub use sources::{AddParams, ForgetParams, PreloadParams, SourceKind, SourcesParams};
 

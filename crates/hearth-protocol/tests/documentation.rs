@@ -21,7 +21,8 @@ fn every_method_has_its_row() {
 
 #[test]
 fn every_notification_has_its_row() {
-    for name in [method::ROWS, method::PROGRESS, method::TRANSITION, method::REQUEST_PROGRESS] {
+    for name in [method::ROWS, method::PROGRESS, method::TRANSITION, method::WATCH, method::REQUEST_PROGRESS]
+    {
         assert!(rows(name) >= 1, "no row for `{name}`");
     }
 }
@@ -36,7 +37,7 @@ fn every_code_has_its_row() {
 
 #[test]
 fn every_topic_is_named() {
-    for topic in [Topic::Progress, Topic::Transitions] {
+    for topic in [Topic::Progress, Topic::Transitions, Topic::Watch] {
         let word = serde_json::to_string(&topic).unwrap();
         assert!(PAGE.contains(&word), "{word}");
     }

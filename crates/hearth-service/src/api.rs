@@ -3,6 +3,12 @@
 //! Faces convert these to and from their wire format; nothing here serialises. Paths are absolute
 //! bytes. An operation over several sources answers as one.
 
+mod changes;
+
+pub use changes::{
+    Change, ChangeKind, SinceAnswer, SinceRequest, WatchBatch, WatchEvent, WatchRequest, WatchedEntry,
+};
+
 use crate::error::ServiceError;
 pub use crate::pressure::Availability;
 use hearth_core::UnixNanos;

@@ -7,6 +7,7 @@
 use crate::api::{Health, LoadReason, ScanOutcome, SnapshotFile, SourceInfo};
 use crate::held::Hold;
 use crate::history::History;
+use crate::journal::Journal;
 use crate::leases::Leases;
 use crate::live::Track;
 use crate::run::ScanRun;
@@ -26,6 +27,8 @@ pub(crate) struct Source {
     pub(crate) info: SourceInfo,
     /// The root without trailing slash, as index bodies have it.
     pub(crate) root: Vec<u8>,
+    /// What changed, and who follows it.
+    pub(crate) journal: Journal,
     /// The scan that runs now.
     pub(crate) run: ArcSwapOption<ScanRun>,
     /// Whether a query already waited in vain for a first body.
@@ -42,6 +45,7 @@ impl Source {
     pub(crate) fn new(info: SourceInfo) -> Self {
         let root = if info.root == b"/" { Vec::new() } else { info.root.clone() };
         Self {
+            journal: Journal::new(&info),
             info,
             root,
             run: ArcSwapOption::empty(),
@@ -118,7 +122,6 @@ impl Published {
         Known {
             generation: self.generation,
             began: self.began,
-            began_ns: self.began_ns,
             made_ns: self.made_ns,
             rows: self.body.entries(),
             compared: self.is_compared(),
@@ -131,18 +134,10 @@ impl Published {
 pub(crate) struct Known {
     pub(crate) generation: u64,
     pub(crate) began: Instant,
-    pub(crate) began_ns: UnixNanos,
     pub(crate) made_ns: UnixNanos,
     pub(crate) rows: u64,
     /// As of [`Published`].
     pub(crate) compared: bool,
-}
-
-impl Known {
-    /// Opaque position: which publication of which scan.
-    pub(crate) fn clock(&self) -> String {
-        format!("scan:{}:{}", self.generation, self.began_ns)
-    }
 }
 
 /// The state of one source at one instant.

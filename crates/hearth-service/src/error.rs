@@ -126,6 +126,16 @@ pub enum ServiceError {
         /// Its generation now.
         generation: u64,
     },
+    /// What changed since a clock is not known any more, or never was.
+    #[error(
+        "what changed in {source_name} since that clock cannot be told; it is at generation {generation}"
+    )]
+    ClockMoved {
+        /// The source.
+        source_name: SourceName,
+        /// Its generation now.
+        generation: u64,
+    },
     /// A folder cannot be registered because another source on the same file system overlaps it.
     #[error("{} {relation} source {by} ({})", lossy(.root), lossy(.by_root))]
     Overlaps {
@@ -221,6 +231,9 @@ impl ServiceError {
             }
             Self::Pinned { source_name } => format!("`hearth unpin {source_name}` first"),
             Self::GenerationMoved { .. } => "start again from the first page".into(),
+            Self::ClockMoved { .. } => {
+                "list anew, and go on from the clock of that answer; `history.changes` says how much is kept".into()
+            }
             Self::Overlaps { by, relation: Overlap::Inside, .. } => {
                 format!("search it with `--in`, or `hearth forget {by}` first")
             }

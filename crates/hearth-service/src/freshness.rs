@@ -46,7 +46,7 @@ pub(crate) fn describe(shard: &Shard, seen: Seen<'_>, grace: Duration) -> Source
     SourceMeta {
         source: shard.source.info.name.clone(),
         generation: from.map_or(0, |from| from.generation),
-        clock: from.map_or_else(String::new, Known::clock),
+        clock: from.map_or_else(String::new, |from| shard.source.journal.clock(from.generation)),
         age_ms: millis(age),
         stale: why.is_some(),
         complete,

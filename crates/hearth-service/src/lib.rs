@@ -22,6 +22,7 @@ mod hashing;
 mod held;
 mod history;
 mod janitor;
+mod journal;
 mod leases;
 mod live;
 mod loader;
@@ -51,6 +52,7 @@ pub use error::{Overlap, ServiceError};
 pub use hearth_files::engine::{Explain, ExplainStep};
 pub use hearth_files::index::{Body, RowId};
 pub use janitor::Allocator;
+pub use journal::{Watched, Watching};
 pub use transitions::{Subscription, Waited};
 
 use api::SnapshotMode;
@@ -197,6 +199,7 @@ impl Service {
         self.stopping.store(true, Ordering::Release);
         self.live.stop();
         self.driver.stop();
+        self.catalogue.load().iter().for_each(|shard| shard.source.journal.end());
         self.catalogue.notify();
     }
 

@@ -12,6 +12,7 @@ use crate::pools;
 use crate::run::{self, ScanRun};
 use crate::snapshots::{self, NotLoaded, Save, Snapshots, loaded};
 use hearth_core::{HeapSize, UnixNanos};
+use hearth_files::follow::Seen;
 use hearth_residency::{AttemptId, ChangeClass, ChangeSet, Job, Measured, Outcome, ShardId};
 use hearth_snapshot::LoadError;
 use parking_lot::{Condvar, Mutex};
@@ -116,12 +117,12 @@ impl Loader {
         let made = catch_unwind(AssertUnwindSafe(|| {
             let pursuit = live.map(|live| live.begin(&source, attempt));
             match (self.make(&source, job, run)?, pursuit) {
-                (Attempted::Body(mut made), pursuit) => {
-                    pursuit.map_or(Ok(()), |pursuit| pursuit.hand_over(&mut made, &run.cancel))?;
+                (Attempted::Body { mut made, differs }, pursuit) => {
+                    pursuit.map_or(Ok(()), |pursuit| pursuit.hand_over(&mut made, differs, &run.cancel))?;
                     Ok(built(made))
                 }
                 (Attempted::Renewed(renewed), Some(pursuit)) => {
-                    pursuit.confirm(&self.catalogue, &renewed, run).map(Confirmed::outcome)
+                    pursuit.confirm(&self.catalogue, renewed, run).map(Confirmed::outcome)
                 }
                 (Attempted::Renewed(renewed), None) => {
                     Confirmed::unwatched(&self.catalogue, &source, renewed, run).map(Confirmed::outcome)
@@ -159,7 +160,7 @@ impl Loader {
                 (None, None) => Err(Failure::Failed("there is no snapshot".to_owned())),
             },
             Job::Load => match (saving(), stored) {
-                (Some(save), _) => Ok(Attempted::Body(save.revived())),
+                (Some(save), _) => Ok(Attempted::body(save.revived())),
                 (None, Some(stored)) => match self.recall(stored, source, shown, run)? {
                     Some(made) => Ok(made),
                     None => self.scan(source, run, partial),
@@ -180,11 +181,14 @@ impl Loader {
         source.run.store(Some(Arc::clone(run)));
         let _ending = Ending { source, run };
         Ok(match class {
-            ChangeClass::Apply => Attempted::Body(self.maker.fold(source, run, present)?),
+            ChangeClass::Apply => {
+                let made = self.maker.fold(source, run, present)?;
+                Attempted::Body { made, differs: Some(Seen::default()) }
+            }
             ChangeClass::Reconcile | ChangeClass::Rebuild => {
                 match self.maker.compare(source, run, present)? {
                     Comparison::Renewed(renewed) => Attempted::Renewed(renewed),
-                    Comparison::Anew(made) => Attempted::Body(made),
+                    Comparison::Anew(made) => Attempted::body(made),
                 }
             }
         })
@@ -196,7 +200,7 @@ impl Loader {
         let _ending = Ending { source, run };
         let made = self.maker.make(source, run, partial)?;
         info!(source = source.info.name, entries = made.outcome.entries, "index made");
-        Ok(Attempted::Body(made))
+        Ok(Attempted::body(made))
     }
 
     /// Compares what was read from disk before anybody sees it.
@@ -204,7 +208,7 @@ impl Loader {
         let present = Present::from(&made);
         source.run.store(Some(Arc::clone(run)));
         let _ending = Ending { source, run };
-        Ok(Attempted::Body(match self.maker.compare(source, run, &present)? {
+        Ok(Attempted::body(match self.maker.compare(source, run, &present)? {
             Comparison::Anew(made) => made,
             Comparison::Renewed(Renewed { body, digest, device, outcome, peak_bytes, .. }) => Made {
                 body,
@@ -242,7 +246,7 @@ impl Loader {
                     // Answers do not go back in time: it is compared before it is shown.
                     return self.bring_up(source, made, run).map(Some);
                 }
-                Ok(Some(Attempted::Body(made)))
+                Ok(Some(Attempted::body(made)))
             }
             Err(NotLoaded::Cancelled) => Err(Failure::Cancelled),
             Err(NotLoaded::Because(error)) => {
@@ -338,9 +342,20 @@ fn not_older(shown: Option<UnixNanos>, made: UnixNanos) -> Result<(), NotLoaded>
 
 /// What an attempt made, before it is handed over.
 enum Attempted {
-    Body(Made),
+    Body {
+        made: Made,
+        /// Places at which it may differ from the body that was in memory, if that is known.
+        differs: Option<Seen>,
+    },
     Renewed(Renewed),
     Digest(Recalled),
+}
+
+impl Attempted {
+    /// A body of which nobody knows how it differs from the one before.
+    fn body(made: Made) -> Self {
+        Attempted::Body { made, differs: None }
+    }
 }
 
 fn built(made: Made) -> Ended {

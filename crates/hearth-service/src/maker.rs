@@ -11,7 +11,7 @@ use crate::run::{self, ScanRun, millis};
 use crate::walk::{self, Walk};
 use hearth_core::{Cancelled, UnixNanos};
 use hearth_files::digest::Digest;
-use hearth_files::follow::{FollowError, Reconcile, Scope};
+use hearth_files::follow::{FollowError, Reconcile, Scope, Seen};
 use hearth_files::index::{Body, BuildError, Root, Volume};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -76,6 +76,8 @@ pub(crate) struct Renewed {
     pub(crate) digest: Arc<Digest>,
     /// False if it is the same body.
     pub(crate) changed: bool,
+    /// Where it differs.
+    pub(crate) seen: Seen,
     pub(crate) device: u64,
     pub(crate) outcome: ScanOutcome,
     /// Most bytes held at one time beside the body.
@@ -231,7 +233,7 @@ impl Maker for Scanner {
         source.track.note_compare(compared);
         let (digest, device) = (Arc::new(digest), place.device);
         let peak_bytes = comparing_bytes(&body);
-        Ok(Comparison::Renewed(Renewed { body, digest, changed, device, outcome, peak_bytes }))
+        Ok(Comparison::Renewed(Renewed { body, digest, changed, seen, device, outcome, peak_bytes }))
     }
 
     fn fold(&self, source: &Source, run: &ScanRun, present: &Present) -> Result<Made, Failure> {

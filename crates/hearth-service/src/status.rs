@@ -5,7 +5,7 @@
 
 use crate::Service;
 use crate::api::{Doctor, Pin, ShardStatus, SourceFailure, Status};
-use crate::catalogue::{Known, Shard};
+use crate::catalogue::Shard;
 use crate::clock;
 use crate::freshness;
 use crate::pressure::{Gauge, RootFolder};
@@ -65,7 +65,7 @@ impl Service {
             tier: view.tier,
             health: view.health,
             generation: view.generation,
-            clock: known.as_ref().map_or_else(String::new, Known::clock),
+            clock: known.map_or_else(String::new, |known| shard.source.journal.clock(known.generation)),
             age_ms: known.map_or(0, |known| millis(freshness::age(&known, &shard.source.track.freshness()))),
             rows: known.map_or(0, |known| known.rows),
             resident_bytes: view.body_bytes + view.digest_bytes,

@@ -65,6 +65,19 @@ Examples:
   hearth history ext:db --json | jq -r '.command // empty' | sort | uniq -c
 
 A daemon of root keeps a history if `history.entries` is set (`hearth config`).";
+pub(crate) const SINCE: &str = "\
+Examples:
+  clock=$(hearth find --json -n 1 | jq -r 'select(.type == \"summary\") | .meta[0].clock')
+  hearth since \"$clock\"             what changed since then
+  hearth since \"$clock\" --in . --json | jq -r 'select(.type == \"change\") | .path'
+
+Exit code: 0 something changed, 1 nothing changed, 2 error, also if it is not known any more.";
+
+pub(crate) const WATCH: &str = "\
+Examples:
+  hearth watch '*.rs'               Rust files, wherever they are
+  hearth watch -t file -S '>1gb'    files that grow beyond a gigabyte
+  hearth watch --in ~/Downloads --json | jq -r 'select(.what == \"appeared\") | .path'";
 
 pub(crate) const ADD: &str = "\
 Examples:

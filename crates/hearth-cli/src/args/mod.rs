@@ -3,6 +3,7 @@
 //! The doc comments below are the text of `--help`, of the man page and of the completions, which are
 //! all generated from these types.
 
+pub(crate) mod changes;
 pub(crate) mod examples;
 pub(crate) mod find;
 pub(crate) mod history;
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     Dupes(Box<report::DupesArgs>),
     Stats(Box<report::StatsArgs>),
     History(history::HistoryArgs),
+    Since(changes::SinceArgs),
+    Watch(Box<changes::WatchArgs>),
     Add(operate::AddArgs),
     Forget(operate::ForgetArgs),
     List(operate::ListArgs),

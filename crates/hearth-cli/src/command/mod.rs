@@ -4,6 +4,7 @@
 //! outcome and never ends the process. Here are the way from arguments to commands, and what several
 //! commands say alike: how good an answer is, and numbers in tables.
 
+mod changes;
 mod config;
 mod daemon;
 mod doctor;
@@ -35,6 +36,8 @@ pub(crate) fn run(command: &Command, console: &mut Console) -> Outcome {
         Command::Dupes(args) => dupes::run(args, console),
         Command::Stats(args) => stats::run(args, console),
         Command::History(args) => history::run(args, console),
+        Command::Since(args) => changes::since(args, console),
+        Command::Watch(args) => changes::watch(args, console),
         Command::Add(args) => sources::add(args, console),
         Command::Forget(args) => sources::forget(args, console),
         Command::List(args) => sources::list(args, console),
@@ -61,6 +64,8 @@ pub(crate) fn wants_json(command: &Command) -> bool {
         Command::Dupes(args) => args.form.json,
         Command::Stats(args) => args.form.json,
         Command::History(args) => args.json,
+        Command::Since(args) => args.json,
+        Command::Watch(args) => args.json,
         Command::Add(args) => args.json,
         Command::Forget(args) => args.json,
         Command::List(args) => args.json,

@@ -2,12 +2,14 @@
 
 use crate::world::World;
 
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 22] = [
     "find",
     "du",
     "dupes",
     "stats",
     "history",
+    "since",
+    "watch",
     "add",
     "forget",
     "list",

@@ -4,6 +4,7 @@
 //! before the first question, and a daemon that ends with the test. Nothing outside the temporary
 //! folder is read or changed.
 
+mod changes;
 mod daemon;
 mod doctor;
 mod errors;

@@ -3,6 +3,7 @@
 //! Parameters are checked while the line is read; the work itself goes to a lane, chosen by how long it
 //! may take. What operations share is here: sending rows, sources that must exist, waiting for scans.
 
+pub(crate) mod changes;
 pub(crate) mod find;
 pub(crate) mod operate;
 pub(crate) mod process;
@@ -10,13 +11,12 @@ pub(crate) mod report;
 pub(crate) mod source;
 
 use crate::connection::Connection;
-use crate::dispatch::{Context, Plan, now};
 use crate::lanes::Lane;
 use crate::outgoing::NoRoom;
 use crate::ticket::{Call, stopped};
-use hearth_protocol::answer::{CancelResult, Subscribed};
+use hearth_protocol::answer::CancelResult;
 use hearth_protocol::envelope::Request;
-use hearth_protocol::params::{CancelParams, SubscribeParams};
+use hearth_protocol::params::CancelParams;
 use hearth_protocol::{Code, RpcError};
 use hearth_service::ServiceError;
 use std::sync::Arc;
@@ -29,19 +29,6 @@ const FAST_PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) fn cancel(connection: &Arc<Connection>, request: &Request<'_>) -> Result<CancelResult, RpcError> {
     let params: CancelParams = request.params()?;
     Ok(CancelResult { cancelled: connection.cancel(&params.id) })
-}
-
-/// `subscribe` and `unsubscribe`.
-pub(crate) fn subscribe(
-    context: &Context<'_>,
-    request: &Request<'_>,
-    wanted: bool,
-) -> Result<Plan, RpcError> {
-    let params: SubscribeParams = request.params()?;
-    for topic in params.topics {
-        context.connection.subscribe(&context.server.service, topic, wanted);
-    }
-    now(context.id, &Subscribed { topics: context.connection.topics() })
 }
 
 impl Call {

@@ -58,7 +58,7 @@ fn capabilities() -> Capabilities {
     Capabilities {
         methods: texts(&method::ALL),
         encodings: texts(&["json", "jsonl", "lines", "nul"]),
-        topics: texts(&["progress", "transitions"]),
+        topics: texts(&["progress", "transitions", "watch"]),
     }
 }
 

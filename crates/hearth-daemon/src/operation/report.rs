@@ -71,7 +71,7 @@ pub(crate) fn plan_history(request: &Request<'_>) -> Result<Plan, RpcError> {
     })
 }
 
-fn by_rows(limit: u64) -> Lane {
+pub(super) fn by_rows(limit: u64) -> Lane {
     if limit <= INTERACTIVE_ROWS { Lane::Fast } else { Lane::Bulk }
 }
 
@@ -92,7 +92,7 @@ fn notify(call: &Call, progress: Progress) {
     }
 }
 
-fn send<R: Serialize>(call: &Call, (rows, summary): Report<R>) -> Result<Vec<u8>, RpcError> {
+pub(super) fn send<R: Serialize>(call: &Call, (rows, summary): Report<R>) -> Result<Vec<u8>, RpcError> {
     let mut frames = Frames::new(&call.id, false);
     let mut sent = false;
     for row in &rows {

@@ -4,6 +4,7 @@
 
 mod answers;
 mod cancelling;
+mod changes;
 mod house;
 mod life;
 mod limits;

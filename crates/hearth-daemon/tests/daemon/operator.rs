@@ -61,7 +61,7 @@ fn refresh_takes_names_and_roots_of_any_bytes() {
 fn topics_come_and_go_one_by_one() {
     let house = House::with_daemon();
     let hello = house.client().hello("test").unwrap();
-    assert_eq!(hello.capabilities.topics, ["progress", "transitions"]);
+    assert_eq!(hello.capabilities.topics, ["progress", "transitions", "watch"]);
     let mut wire = house.wire();
     let (progress, transitions) = (json!(["progress"]), json!(["transitions"]));
     assert_eq!(topics(&mut wire, "subscribe", &transitions), transitions);

@@ -226,7 +226,7 @@ pub(crate) fn time_of(body: &Body, field: TimeField, row: RowId) -> i64 {
     }
 }
 
-fn name_node(node: &Node, name: NameText<'_>, caches: &mut Caches) -> bool {
+pub(super) fn name_node(node: &Node, name: NameText<'_>, caches: &mut Caches) -> bool {
     match node {
         Node::Const(known) => *known,
         Node::All(parts) => parts.iter().all(|part| name_node(part, name, caches)),
@@ -237,7 +237,7 @@ fn name_node(node: &Node, name: NameText<'_>, caches: &mut Caches) -> bool {
     }
 }
 
-fn name_test(test: &NameTest, name: NameText<'_>, caches: &mut Caches) -> bool {
+pub(super) fn name_test(test: &NameTest, name: NameText<'_>, caches: &mut Caches) -> bool {
     match test {
         NameTest::Text { matcher, raw, .. } => {
             matcher.matches(if *raw { name.raw } else { name.folded }, caches)

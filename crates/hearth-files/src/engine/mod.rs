@@ -13,12 +13,14 @@ mod order;
 mod paths;
 mod program;
 mod select;
+mod standing;
 mod text;
 mod trace;
 
 pub(crate) use need::Need;
 pub use order::compare;
 pub(crate) use program::{extensions_of, last_component};
+pub use standing::{Judge, Standing};
 
 use crate::index::{Body, RowId};
 use crate::query::{Query, SortField, SortKey};

@@ -71,6 +71,17 @@ pub(crate) fn below_folder(body: &Body, folder: &[u8]) -> Node {
     dir.map_or(Node::Const(false), |dir| Node::Row(RowTest::Below(dir)))
 }
 
+/// The same by the text of the path, in whatever body.
+pub(crate) fn below_text(folder: &[u8]) -> Node {
+    let text = |matcher| Node::Row(RowTest::Path(Box::new(PathTest::text(matcher, true))));
+    let begins = text(Matcher::Prefix([folder, b"/"].concat()));
+    if folder.is_empty() {
+        // The root of all is the one path that ends in a slash.
+        return Node::All(vec![begins, Node::Not(Box::new(text(Matcher::Exact(b"/".to_vec()))))]);
+    }
+    begins
+}
+
 impl PathTest {
     /// Compares the text of every row.
     pub(crate) fn text(matcher: Matcher, raw: bool) -> PathTest {

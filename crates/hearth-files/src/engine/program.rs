@@ -7,7 +7,7 @@
 use super::EngineError;
 use super::dupes::{DupeSet, duplicate_names, duplicate_sizes};
 use super::need::Need;
-use super::paths::{PathTest, below_folder};
+use super::paths::{PathTest, below_folder, below_text};
 use super::text::Matcher;
 use crate::fold::fold;
 use crate::index::{Body, DirId};
@@ -74,7 +74,18 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) fn compile(query: &Query, body: &Body, cancel: &CancelToken) -> Result<Program, EngineError> {
-        let mut compiler = Compiler { body, cancel, slots: 0, raw: false };
+        Self::compiled(query, Compiler { body: Some(body), cancel, slots: 0, raw: false })
+    }
+
+    /// Compiles for rows of whatever body comes: paths are compared as text.
+    ///
+    /// # Errors
+    /// [`EngineError::Unsupported`] also for what is no property of one entry, or changes unnoticed.
+    pub(crate) fn for_any_body(query: &Query) -> Result<Program, EngineError> {
+        Self::compiled(query, Compiler { body: None, cancel: &CancelToken::new(), slots: 0, raw: false })
+    }
+
+    fn compiled(query: &Query, mut compiler: Compiler<'_>) -> Result<Program, EngineError> {
         let parts = match compiler.expr(&query.expr)? {
             Node::All(parts) => parts,
             Node::Const(true) => Vec::new(),
@@ -152,7 +163,8 @@ impl Node {
 }
 
 struct Compiler<'a> {
-    body: &'a Body,
+    /// `None` if the program is for any body.
+    body: Option<&'a Body>,
     cancel: &'a CancelToken,
     slots: usize,
     raw: bool,
@@ -209,6 +221,10 @@ impl Compiler<'_> {
                 Ok(Node::Name(NameTest::Length(*range)))
             }
             Test::Number(field, range) => row(RowTest::Number(*field, *range)),
+            Test::Time(TimeField::Accessed, _) if self.body.is_none() => Err(never_standing(
+                term,
+                "da: tests the last access, and who only reads a file changes nothing",
+            )),
             Test::Time(field, range) => row(RowTest::Time(*field, *range)),
             Test::Owner(ids) => row(RowTest::Owner(ids.clone())),
             Test::Group(ids) => row(RowTest::Group(ids.clone())),
@@ -218,14 +234,23 @@ impl Compiler<'_> {
                 message: "attr: tests NTFS attributes, which this volume does not have; use perm: or type:"
                     .into(),
             }),
-            Test::In(folder) => Ok(below_folder(self.body, folder)),
+            Test::In(folder) => {
+                Ok(self.body.map_or_else(|| below_text(folder), |body| below_folder(body, folder)))
+            }
             Test::Parent(text) => {
                 let (matcher, raw) = self.matcher(text, term)?;
                 row(RowTest::ParentName { matcher: Box::new(matcher), raw })
             }
             Test::Empty => row(RowTest::Empty),
-            Test::Dupe(DupeField::Name) => row(RowTest::Dupe(duplicate_names(self.body, self.cancel)?)),
-            Test::Dupe(DupeField::Size) => row(RowTest::Dupe(duplicate_sizes(self.body, self.cancel)?)),
+            Test::Dupe(field) => {
+                let body = self.body.ok_or_else(|| {
+                    never_standing(term, "dupe: compares entries with one another, not each by itself")
+                })?;
+                row(RowTest::Dupe(match field {
+                    DupeField::Name => duplicate_names(body, self.cancel)?,
+                    DupeField::Size => duplicate_sizes(body, self.cancel)?,
+                }))
+            }
             Test::Invalid => {
                 self.raw = true;
                 Ok(Node::Name(NameTest::Invalid))
@@ -265,21 +290,22 @@ impl Compiler<'_> {
     fn path(&mut self, text: &crate::query::PathText, term: &Term) -> Result<Node, EngineError> {
         let raw = text.case_sensitive;
         let fold_if = |bytes: &[u8]| if raw { bytes.to_vec() } else { fold(bytes) };
-        Ok(match &text.pattern {
-            PathPattern::Substring(needle) => {
-                PathTest::substring(self.body, &fold_if(needle), raw, self.cancel)?
+        let as_text = |matcher| Node::Row(RowTest::Path(Box::new(PathTest::text(matcher, raw))));
+        Ok(match (&text.pattern, self.body) {
+            (PathPattern::Substring(needle), Some(body)) => {
+                PathTest::substring(body, &fold_if(needle), raw, self.cancel)?
             }
-            PathPattern::Prefix(prefix) => PathTest::prefix(self.body, &fold_if(prefix), raw),
-            PathPattern::Exact(path) => PathTest::exact(self.body, &fold_if(path), raw),
-            PathPattern::Regex(pattern) => {
+            (PathPattern::Substring(needle), None) => as_text(Matcher::substring(&fold_if(needle))),
+            (PathPattern::Prefix(prefix), Some(body)) => PathTest::prefix(body, &fold_if(prefix), raw),
+            (PathPattern::Prefix(prefix), None) => as_text(Matcher::Prefix(fold_if(prefix))),
+            (PathPattern::Exact(path), Some(body)) => PathTest::exact(body, &fold_if(path), raw),
+            (PathPattern::Exact(path), None) => as_text(Matcher::Exact(fold_if(path))),
+            (PathPattern::Regex(pattern), _) => {
                 Node::Row(RowTest::Path(Box::new(PathTest::text(self.regex(pattern, raw, term)?, true))))
             }
-            PathPattern::Glob(glob) => {
+            (PathPattern::Glob(glob), _) => {
                 let pattern = glob_pattern(glob, GlobScope::Path, term)?;
-                let path = Node::Row(RowTest::Path(Box::new(PathTest::text(
-                    self.regex(&pattern, true, term)?,
-                    raw,
-                ))));
+                let path = as_text(self.regex(&pattern, true, term)?);
                 match last_component(glob, raw) {
                     Some(name) => Node::All(vec![self.name(&name, term)?, path]),
                     None => path,
@@ -287,6 +313,11 @@ impl Compiler<'_> {
             }
         })
     }
+}
+
+fn never_standing(term: &Term, why: &str) -> EngineError {
+    let message = format!("{why}: it cannot be part of a query that is kept");
+    EngineError::Unsupported { position: term.span.start, message }
 }
 
 /// The condition that a path glob's last component puts on the name, where it stands alone.

@@ -11,6 +11,7 @@
 //! times, a folder that got the inode of one that is gone is told from it by what is in it.
 
 mod compare;
+mod difference;
 mod error;
 mod finding;
 mod ground;
@@ -26,8 +27,9 @@ use std::sync::atomic::AtomicU32;
 
 use hearth_core::{CancelToken, UnixNanos};
 
+pub use difference::{Difference, differences};
 pub use error::FollowError;
-pub use seen::{CHANGES_RECORDED, Changed, Seen, What};
+pub use seen::{CHANGES_RECORDED, Changed, Seen, What, is_modified};
 
 use crate::index::Volume;
 use crate::scan::queue::Queue;

@@ -86,6 +86,16 @@ fn identity(meta: &Meta) -> Option<(u64, i64)> {
     (meta.kind() != EntryKind::Dir && meta.created_ns != NO_TIME).then_some((meta.inode, meta.created_ns))
 }
 
+/// Whether metadata differ so that it is worth telling: mode, owner, group, and of files size, allocated bytes,
+/// modification time and links. A folder's times change with everything inside it, and an access is no change.
+pub fn is_modified(before: &Meta, after: &Meta) -> bool {
+    let told = |meta: &Meta| {
+        let inside = (meta.size, meta.allocated, meta.modified_ns, meta.links);
+        (meta.mode, meta.uid, meta.gid, (meta.kind() != EntryKind::Dir).then_some(inside))
+    };
+    told(before) != told(after)
+}
+
 impl Record {
     pub(super) fn created(&mut self, spot: Spot, meta: &Meta) {
         let earlier = identity(meta).and_then(|identity| self.went.remove(&identity));
@@ -119,15 +129,9 @@ impl Record {
         self.push(What::Moved { from, from_name }, to, meta);
     }
 
-    /// Notes new metadata, if it is worth telling: a folder's times change with everything inside it, and an
-    /// access is no change.
+    /// Notes new metadata, if it is worth telling.
     pub(super) fn modified(&mut self, spot: impl FnOnce() -> Spot, before: &Meta, meta: &Meta) {
-        let told = |meta: &Meta| {
-            let inside = (meta.size, meta.allocated, meta.modified_ns, meta.links);
-            let inside = (meta.kind() != EntryKind::Dir).then_some(inside);
-            (meta.mode, meta.uid, meta.gid, inside)
-        };
-        if told(before) != told(meta) {
+        if is_modified(before, meta) {
             self.push(What::Modified, spot(), meta);
         }
     }

@@ -202,9 +202,25 @@ impl<'v> Writer<'v> {
         }
         match self.names {
             Names::Seen => {}
-            Names::Share => self.volume.refresh_names(*meta),
+            Names::Share => self.share(*meta),
             Names::Look => drop(self.links.insert(meta.inode)),
         }
+    }
+
+    /// Gives all names of a file's inode this metadata.
+    fn share(&mut self, meta: Meta) {
+        for row in self.volume.names_of_inode(meta.inode) {
+            if self.known().body.kind(row) == meta.kind() {
+                self.note(row, meta);
+            }
+        }
+    }
+
+    /// Gives a name of a file this metadata.
+    fn note(&mut self, row: RowId, meta: Meta) {
+        let (before, spot) = (self.meta(row), self.spot(row));
+        self.record.modified(|| spot, &before, &meta);
+        self.volume.refresh(row, meta);
     }
 
     fn name_new(&mut self, number: Option<ScanDir>, dir: DirId) {
@@ -366,10 +382,10 @@ impl<'v> Writer<'v> {
         for row in self.volume.names_of_inode(inode) {
             let Some(meta) = self.file_at(ground, row) else { continue };
             if self.names == Names::Share {
-                self.volume.refresh_names(meta);
+                self.share(meta);
                 return;
             }
-            self.volume.refresh(row, meta);
+            self.note(row, meta);
         }
     }
 

@@ -12,6 +12,7 @@ use crate::fold::fold_into;
 use hearth_core::{CancelToken, EntryKind, HeapSize};
 use rayon::ThreadPool;
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// See the module. Cloning shares everything.
@@ -242,6 +243,41 @@ impl Body {
         children
     }
 
+    /// Row of the folder that holds a row; `None` for the root.
+    pub fn folder_of(&self, row: RowId) -> Option<RowId> {
+        (self.dir_of(row) != Some(ROOT)).then(|| self.dir_row(self.parent(row)))
+    }
+
+    /// A row and all rows below it, folders before what is in them; `None` if they are more than `most`.
+    pub fn tree(&self, row: RowId, most: usize) -> Option<Vec<RowId>> {
+        let below = self.totals(row).map_or(0, |totals| totals.descendants);
+        if below >= most as u64 {
+            return None;
+        }
+        let mut rows = vec![row];
+        let mut at = 0;
+        while let Some(&row) = rows.get(at) {
+            rows.extend(self.dir_of(row).map(|dir| self.children_of(dir)).unwrap_or_default());
+            at += 1;
+        }
+        Some(rows)
+    }
+
+    /// Live folders with one of these inodes, each with its inode: one search for all of them.
+    pub(crate) fn folders_of_inodes(&self, inodes: &BTreeSet<u64>) -> Vec<(u64, DirId)> {
+        let in_base = |dir: &DirId| {
+            let row = self.dir_row(*dir);
+            self.is_base(row) && self.is_live(row)
+        };
+        let of_base = |&inode: &u64| {
+            self.base.dirs_of_inode(inode).filter(in_base).map(move |dir| (inode, dir)).collect::<Vec<_>>()
+        };
+        let added = self.delta.rows.iter().filter(|(_, row)| row.dir != NONE);
+        let added = added.filter(|(_, row)| inodes.contains(&row.meta.inode));
+        let added = added.map(|(_, row)| (row.meta.inode, row.dir));
+        inodes.iter().flat_map(of_base).chain(added).collect()
+    }
+
     /// As [`Body::children`], base entries first.
     pub(crate) fn children_of(&self, dir: DirId) -> Vec<RowId> {
         let mut children = Vec::new();
@@ -368,8 +404,7 @@ impl Body {
 
     /// Live entry of a folder by raw name.
     pub(crate) fn child(&self, dir: DirId, name: &[u8]) -> Option<RowId> {
-        let based = || self.base.child(dir, name).filter(|&row| !self.delta.dead.get(row));
-        if let Some(row) = (dir < self.base.dir_count()).then(based).flatten() {
+        if let Some(row) = self.base_child(dir, name) {
             return Some(row);
         }
         let mut added = self.delta.patch(dir).first;
@@ -381,6 +416,12 @@ impl Body {
             added = row.next;
         }
         None
+    }
+
+    /// As [`Body::child`], of the base alone.
+    pub(crate) fn base_child(&self, dir: DirId, name: &[u8]) -> Option<RowId> {
+        let based = || self.base.child(dir, name).filter(|&row| !self.delta.dead.get(row));
+        (dir < self.base.dir_count()).then(based).flatten()
     }
 
     /// Heap bytes of base and delta.

@@ -5,7 +5,7 @@
 use super::model::pool;
 use super::naive::{self, NaiveTree};
 use hearth_core::CancelToken;
-use hearth_files::engine::{Find, find};
+use hearth_files::engine::{EngineError, Find, Standing, find};
 use hearth_files::index::Body;
 use hearth_files::query::{Context, Query, SortKey, parse, parse_sort};
 use std::ops::ControlFlow;
@@ -70,6 +70,29 @@ pub fn check(body: &Arc<Body>, naive: &NaiveTree, query_text: &[u8], sort_text: 
         let (page, matched) = answer(body, &query, &sort, (skip, Some(limit)), false);
         assert_eq!(text(&page), text(slice), "{} skip {skip} limit {limit}, no total", context());
         assert!(matched.is_none_or(|matched| matched == want.len() as u64), "{}", context());
+    }
+}
+
+/// A query that is kept judges every row as a find does, and nothing that matches is held for impossible.
+pub fn check_standing(body: &Arc<Body>, naive: &NaiveTree, what: &str) {
+    for text in QUERIES {
+        let query = parsed(text.as_bytes());
+        let standing = match Standing::new(&query) {
+            Ok(standing) => standing,
+            Err(EngineError::Unsupported { message, .. }) => {
+                assert!(text.contains("dupe:") || text.contains("da:"), "{text}: {message}");
+                continue;
+            }
+            Err(error) => panic!("{text}: {error}"),
+        };
+        let mut judge = standing.on(body);
+        for (at, entry) in naive.entries.iter().enumerate() {
+            let row = body.find_path(&entry.path).expect("it is there");
+            let wanted = naive.matches(&query, at);
+            let context = || format!("{what}: {text} on {}", entry.path.escape_ascii());
+            assert_eq!(judge.matches(row), wanted, "{}", context());
+            assert!(!wanted || standing.may_match(&entry.path, entry.kind()), "{}", context());
+        }
     }
 }
 

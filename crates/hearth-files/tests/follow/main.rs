@@ -3,6 +3,7 @@
 
 mod amid;
 mod borders;
+mod difference;
 mod facts;
 mod oracle;
 mod reconcile;

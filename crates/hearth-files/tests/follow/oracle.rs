@@ -49,7 +49,7 @@ fn scramble(seed: u64, at: u64) -> u64 {
 }
 
 /// Takes looks out: those whose number is odd, or all; in random order, a few of them twice.
-fn choose(waiting: &mut Vec<Look>, seed: u64, all: bool) -> Vec<Look> {
+pub(crate) fn choose(waiting: &mut Vec<Look>, seed: u64, all: bool) -> Vec<Look> {
     let numbered =
         std::mem::take(waiting).into_iter().enumerate().map(|(at, look)| (scramble(seed, at as u64), look));
     let (mut taken, rest): (Vec<_>, Vec<_>) = numbered.partition(|(number, _)| all || number & 64 != 0);

@@ -59,7 +59,8 @@ impl From<ServiceError> for RpcError {
                 rpc.with("source", source_name).with("tier", tier.as_str())
             }
             ServiceError::Pinned { source_name } => rpc.with("source", source_name),
-            ServiceError::GenerationMoved { source_name, generation } => {
+            ServiceError::GenerationMoved { source_name, generation }
+            | ServiceError::ClockMoved { source_name, generation } => {
                 rpc.with("source", source_name).with("generation", generation)
             }
             ServiceError::Overlaps { by, by_root, .. } => {
@@ -87,7 +88,7 @@ fn code_of(error: &ServiceError) -> Code {
         ServiceError::OverBudget { .. } => Code::OverBudget,
         ServiceError::StaleExpired { .. } => Code::StaleExpired,
         ServiceError::InMemory { .. } => Code::InMemory,
-        ServiceError::GenerationMoved { .. } => Code::GenerationMoved,
+        ServiceError::GenerationMoved { .. } | ServiceError::ClockMoved { .. } => Code::GenerationMoved,
         ServiceError::PermissionDenied { .. } => Code::PermissionDenied,
         ServiceError::Cancelled | ServiceError::ShuttingDown => Code::Cancelled,
         ServiceError::TimedOut => Code::TimedOut,

@@ -2,14 +2,15 @@
 
 use super::Live;
 use super::state::{State, Verified};
-use super::track::{Followed, Handed, wake};
+use super::track::{Bridge, Followed, Handed, wake};
 use crate::catalogue::{Catalogue, Published, Source};
 use crate::clock;
+use crate::journal;
 use crate::maker::{Advanced, Failure, Made, Product, Renewed};
 use crate::run::ScanRun;
 use hearth_core::{CancelToken, HeapSize, UnixNanos};
 use hearth_files::digest::Digest;
-use hearth_files::follow::{Follower, Look};
+use hearth_files::follow::{Follower, Look, Seen};
 use hearth_files::index::{Body, Volume};
 use hearth_residency::{Advance, AttemptId, Outcome};
 use std::sync::Arc;
@@ -41,7 +42,9 @@ impl Live {
         state.gathered = Some(state.open.clone());
         state.folding = false;
         let outdates = state.outdates;
-        drop((state, index));
+        drop(state);
+        source.journal.gather(index.as_ref().and_then(|followed| followed.generation));
+        drop(index);
         let follower = self.walk.follower(&source.info.root);
         Pursuit { source: Arc::clone(source), follower, attempt, outdates }
     }
@@ -49,13 +52,19 @@ impl Live {
 
 impl Pursuit {
     /// Brings a body up to what was told since the beginning, and lets it be the one that follows the feed. One that is
-    /// behind its source anyway is left as it is.
+    /// behind its source anyway is left as it is. `differs`: places at which it may differ from the body that was in
+    /// memory when the attempt began, where that is known.
     ///
     /// # Errors
     /// The attempt was stopped or overtaken, or the source cannot be read.
-    pub(crate) fn hand_over(&self, made: &mut Made, cancel: &CancelToken) -> Result<(), Failure> {
+    pub(crate) fn hand_over(
+        &self,
+        made: &mut Made,
+        differs: Option<Seen>,
+        cancel: &CancelToken,
+    ) -> Result<(), Failure> {
         let mut index = self.source.track.index.lock();
-        let mut next = Next::new(&made.body, &made.digest);
+        let mut next = Next::new(&made.body, &made.digest, differs);
         if !made.behind {
             self.look_at_gathered(&mut next, cancel)?;
         }
@@ -76,7 +85,7 @@ impl Pursuit {
     pub(crate) fn confirm(
         &self,
         catalogue: &Catalogue,
-        renewed: &Renewed,
+        renewed: Renewed,
         run: &ScanRun,
     ) -> Result<Confirmed, Failure> {
         let mut index = self.source.track.index.lock();
@@ -96,7 +105,7 @@ impl Pursuit {
                 began: handed,
             });
         }
-        let mut next = Next::new(&renewed.body, &renewed.digest);
+        let mut next = Next::new(&renewed.body, &renewed.digest, Some(renewed.seen));
         self.look_at_gathered(&mut next, &run.cancel)?;
         let is_same = Arc::ptr_eq(&next.body, &published.body);
         let content = (!is_same).then(|| (Arc::clone(&next.body), Arc::clone(&next.digest)));
@@ -113,9 +122,18 @@ impl Pursuit {
         let mut state = self.source.track.state.lock();
         check(&state, self.attempt)?;
         state.open = state.gathered.take().unwrap_or_default();
-        let Next { volume, body, digest } = next;
-        *index = Some(Followed { volume, body, digest, generation: None, handed });
+        let Next { volume, body, digest, differs } = next;
+        let bridge = self.bridge(index.take(), differs);
+        *index = Some(Followed { volume, body, digest, generation: None, handed, bridge });
         Ok(())
+    }
+
+    /// What leads from the body that was in memory to the one that replaces it.
+    fn bridge(&self, before: Option<Followed>, differs: Option<Seen>) -> Option<Bridge> {
+        let meanwhile = self.source.journal.gathered()?;
+        let mut seen = differs?;
+        journal::add(&mut seen, &meanwhile);
+        before.map(|before| Bridge { before: before.body, seen })
     }
 
     fn look_at_gathered(&self, next: &mut Next, cancel: &CancelToken) -> Result<(), Failure> {
@@ -127,6 +145,7 @@ impl Pursuit {
             }
             let seen = self.follower.look(&mut next.volume, &looks, cancel)?;
             changed |= seen.applied > 0;
+            next.differs.iter_mut().for_each(|differs| journal::add(differs, &seen));
             self.put_back(seen.again);
         }
         if changed {
@@ -163,6 +182,8 @@ impl Drop for Pursuit {
         if state.attempt == Some(self.attempt) {
             state.gathered = None;
             wake(&state);
+            // Nobody asks for it any more.
+            drop(self.source.journal.gathered());
         }
     }
 }
@@ -172,11 +193,13 @@ struct Next {
     volume: Volume,
     body: Arc<Body>,
     digest: Arc<Digest>,
+    /// Places at which it may differ from the body that was in memory when the attempt began; `None`: anywhere.
+    differs: Option<Seen>,
 }
 
 impl Next {
-    fn new(body: &Arc<Body>, digest: &Arc<Digest>) -> Self {
-        Self { volume: Volume::new(body), body: Arc::clone(body), digest: Arc::clone(digest) }
+    fn new(body: &Arc<Body>, digest: &Arc<Digest>, differs: Option<Seen>) -> Self {
+        Self { volume: Volume::new(body), body: Arc::clone(body), digest: Arc::clone(digest), differs }
     }
 }
 

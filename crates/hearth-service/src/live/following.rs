@@ -6,9 +6,10 @@ use super::backlog::{folder_of, look_at};
 use super::opening::{ACTS, REST, is_live};
 use super::remembered::Remembered;
 use super::state::Verified;
-use super::track::{Followed, name};
+use super::track::{Bridge, Followed, name};
 use crate::catalogue::Source;
 use crate::clock;
+use crate::journal::Step;
 use crate::maker::{Advanced, Product};
 use crate::pools;
 use hearth_core::{CancelToken, UnixNanos};
@@ -209,6 +210,8 @@ impl Following {
                 if handed.compared {
                     state.caught_up(handed.outdates);
                 }
+                drop(state);
+                self.tell_replaced(followed, generation);
             }
             return Place::Following;
         }
@@ -224,6 +227,16 @@ impl Following {
             Some(_) => Place::Unfollowed,
             None => Place::OutOfMemory { parked: shard.is_some_and(|shard| shard.digest.is_some()) },
         }
+    }
+
+    /// Tells what became of the body that this one, which is published now, has replaced.
+    fn tell_replaced(&self, followed: &mut Followed, generation: u64) {
+        let journal = &self.source.journal;
+        let Some(Bridge { before, seen }) = followed.bridge.take() else {
+            return journal.restarted(generation);
+        };
+        let (after, at_ns) = (&followed.body, clock::now_ns());
+        journal.replaced(&Step { before: &before, after, generation, at_ns, seen: &seen });
     }
 
     /// Looks where something changed; true if something is to be looked at again soon.
@@ -277,7 +290,7 @@ impl Following {
     }
 
     /// Gives the kernel the next body.
-    fn hand_on(&self, index: &mut Option<Followed>, _seen: &Seen) {
+    fn hand_on(&self, index: &mut Option<Followed>, seen: &Seen) {
         let (Some(followed), Some(link)) = (index.as_mut(), self.live.link.get()) else { return };
         let Some(from) = followed.generation else { return };
         let body = Arc::new(followed.volume.body());
@@ -285,14 +298,17 @@ impl Following {
         digest.follow(&followed.body, &body);
         let digest = Arc::new(digest);
         let advance = advance(&followed.body, &body, &digest);
-        let advanced = Advanced {
-            body: Arc::clone(&body),
-            digest: Arc::clone(&digest),
-            made_ns: clock::now_ns(),
-            compared: None,
-        };
+        let made_ns = clock::now_ns();
+        let advanced =
+            Advanced { body: Arc::clone(&body), digest: Arc::clone(&digest), made_ns, compared: None };
         let id = self.source.info.id;
         let generation = link.advance(ShardId(id), from, Product::Advanced(advanced), advance);
+        if let Some(generation) = generation {
+            let (before, after) = (&followed.body, &body);
+            self.source.journal.advanced(&Step { before, after, generation, at_ns: made_ns, seen });
+        } else {
+            self.source.journal.refused();
+        }
         (followed.body, followed.digest) = (body, digest);
         // What did not become the published body is found out by comparing the two.
         followed.generation = generation.or(Some(from));

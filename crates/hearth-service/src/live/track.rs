@@ -6,7 +6,7 @@ use crate::api::{CompareOutcome, FeedStatus};
 use crate::catalogue::{Published, Source};
 use hearth_core::UnixNanos;
 use hearth_files::digest::Digest;
-use hearth_files::follow::Look;
+use hearth_files::follow::{Look, Seen};
 use hearth_files::index::{Body, Volume};
 use hearth_residency::{AttemptId, Generation};
 use parking_lot::{Condvar, Mutex};
@@ -36,6 +36,15 @@ pub(super) struct Followed {
     /// Its number, once it is in the catalogue.
     pub(super) generation: Option<Generation>,
     pub(super) handed: Handed,
+    /// How it differs from the body that it replaces, until that is told.
+    pub(super) bridge: Option<Bridge>,
+}
+
+/// What leads from a published body to the one that replaces it.
+pub(super) struct Bridge {
+    pub(super) before: Arc<Body>,
+    /// Names all places that may differ.
+    pub(super) seen: Seen,
 }
 
 /// What is known of a body that an attempt handed over.

@@ -199,7 +199,7 @@ impl Snapshots {
             kind: KIND,
             identity: self.identity(&source.info).map_err(NotSaved::Source)?.bytes,
             epoch: self.epoch.clone(),
-            clock: published.known().clock().into_bytes(),
+            clock: source.journal.clock(published.generation).into_bytes(),
             saved_at_ns: saved_ns,
             counts: counts.encode(),
         };
@@ -365,7 +365,6 @@ fn known(counts: &Counts) -> Known {
     Known {
         generation: counts.generation,
         began: instant_of(counts.began_ns),
-        began_ns: counts.began_ns,
         made_ns: counts.made_ns,
         rows: counts.rows,
         compared: false,

@@ -31,6 +31,11 @@ impl Fixture {
         Self::open(Config::default())
     }
 
+    /// The same as configured.
+    pub(crate) fn watching_with(config: Config) -> Self {
+        Self::open(config)
+    }
+
     fn open(config: Config) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let service = Service::open(config, &Folders::under(folder.path())).unwrap();

@@ -17,7 +17,7 @@ fn one_source_is_searched() {
     assert_eq!((summary.matched, summary.shown), (Some(4), 4));
     let meta = &summary.sources[0];
     assert_eq!((meta.source.as_str(), meta.generation, meta.complete, meta.stale), ("t", 1, true, false));
-    assert!(meta.clock.starts_with("scan:1:") && meta.why.is_empty());
+    assert!(meta.clock.starts_with("c1.") && meta.why.is_empty());
     assert!(summary.explain.is_empty() && summary.cursor.is_none());
 }
 

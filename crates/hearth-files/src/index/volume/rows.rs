@@ -70,11 +70,6 @@ impl Volume {
         self.set_meta(row, meta);
     }
 
-    /// Gives all names of a file's inode this metadata.
-    pub(crate) fn refresh_names(&mut self, meta: Meta) {
-        self.share_meta(meta);
-    }
-
     /// Adds an entry where there is none of its name; gives the number of a folder.
     pub(crate) fn add(&mut self, folder: DirId, name: &[u8], meta: Meta) -> Option<DirId> {
         self.insert(folder, name, meta)
