@@ -1,4 +1,7 @@
 //! A daemon to which nothing happens: how often its threads wake up, and what it writes.
+//!
+//! Wake-ups are counted thread by thread, as the kernel counts switches that a thread asks for, so that the table says
+//! who it is.
 
 use super::Bench;
 use crate::table::{Table, time};
