@@ -68,6 +68,11 @@ impl Daemon {
         Ok(pid.ok_or("status --json shows no pid of the daemon")?)
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u64 {
+        self.pid
+    }
+
     /// Resident bytes of the daemon.
     pub(crate) fn resident(&self) -> std::io::Result<u64> {
         let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.pid))?;

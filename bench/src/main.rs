@@ -12,6 +12,7 @@ mod cpu;
 mod daemon;
 mod engine;
 mod follow;
+mod fresh;
 mod index;
 mod memory;
 mod names;
@@ -48,6 +49,8 @@ usage: hearth-bench COMMAND [OPTION…] [PATH]
   apply     cost of one applied change, on a tenth of the entries and on all
   scan      scan of PATH (default /) beside a bare walk and updatedb, warm and cold
   follow    looks and reconciles of the follower on a tree of real files in shared memory
+  fresh     a daemon over a disk of its own (as root): from a change to its being found, what writers
+            and the idle machine pay, a restart beside a scan; at most a million entries
   residency cost of a kernel step; loads, hot queries and memory under the kernel, on trees of
             a hundredth of the entries each
   process   `hearth find` from start to exit beside plocate, fd and true; latency under load
@@ -91,6 +94,7 @@ fn run(options: &Options) -> Outcome {
         "apply" => apply::run(options),
         "scan" => scan::run(options),
         "follow" => follow::run(options),
+        "fresh" => fresh::run(options),
         "residency" => residency::run(options),
         "snapshot" => snapshot::run(options),
         "process" => process::run(options),
@@ -108,7 +112,7 @@ fn run(options: &Options) -> Outcome {
 fn all() -> Outcome {
     let program = std::env::current_exe()?;
     let options: Vec<_> = std::env::args_os().skip(2).collect();
-    for command in ["names", "scan", "index", "engine", "apply", "follow", "residency", "process"] {
+    for command in ["names", "scan", "index", "engine", "apply", "follow", "fresh", "residency", "process"] {
         let status = std::process::Command::new(&program).arg(command).args(&options).status()?;
         if !status.success() {
             return Err(format!("{command} failed: {status}").into());

@@ -59,7 +59,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
 }
 
 /// Makes trees in a folder, where they stay; gives their roots.
-fn grow(folder: &Path, count: usize, entries: usize, seed: u64) -> io::Result<Vec<PathBuf>> {
+pub(crate) fn grow(folder: &Path, count: usize, entries: usize, seed: u64) -> io::Result<Vec<PathBuf>> {
     let tree = |number: usize| {
         let top = folder.join(format!("volume{number:02}"));
         fill(&top, entries, &mut Random::new(seed, number as u64))?;

@@ -8,13 +8,14 @@ use clap::Parser as _;
 use std::ffi::OsString;
 
 /// Every command word. A test holds it equal to what the parser knows.
-pub(crate) const COMMANDS: [&str; 22] = [
+pub(crate) const COMMANDS: [&str; 23] = [
     "find",
     "du",
     "dupes",
     "stats",
     "since",
     "watch",
+    "history",
     "add",
     "forget",
     "list",

@@ -6,7 +6,7 @@
 
 use crate::args::FileKind;
 use crate::args::find::QueryArgs;
-use hearth_protocol::params::{DupesParams, FindParams, StatsParams, SubscribeParams};
+use hearth_protocol::params::{DupesParams, FindParams, HistoryParams, StatsParams, SubscribeParams};
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Component, Path, PathBuf};
@@ -56,7 +56,7 @@ macro_rules! asking {
     )*};
 }
 
-asking! { FindParams StatsParams DupesParams SubscribeParams }
+asking! { FindParams StatsParams DupesParams HistoryParams SubscribeParams }
 
 /// The same parameters with a query text, the folder it is asked from and the folders of `--in`.
 pub(crate) fn asking<P: Asking>(mut params: P, query: &[u8], args: &QueryArgs, cwd: &Path) -> P {

@@ -3,7 +3,7 @@
 //! Compiled for tests only. What a test is about it sets itself; everything else is plausible, healthy and
 //! the same for all of them.
 
-use hearth_protocol::answer::{Daemon, Shard};
+use hearth_protocol::answer::{Daemon, Feed, Shard};
 use hearth_protocol::{RootField, V1};
 
 /// A daemon with a budget of 512 MiB of which little is used.
@@ -72,5 +72,6 @@ pub(crate) fn shard() -> Shard {
         snapshot_saved_ns: None,
         unsaved: false,
         last_save_error: None,
+        feed: Feed { kind: "fanotify".into(), live: true, text: "live".into(), ..Feed::default() },
     }
 }

@@ -7,15 +7,15 @@
 use crate::error::CallError;
 use crate::reader::FrameReader;
 use hearth_protocol::answer::{
-    Change, Check, Checks, Config, DuRow, DupeGroup, Freed, Hello, Kept, KeyRotation, List, Refreshed,
+    Act, Change, Check, Checks, Config, DuRow, DupeGroup, Freed, Hello, Kept, KeyRotation, List, Refreshed,
     RequestProgress, ScanProgress, Source, StatsRow, Status, Stopping, Subscribed, Summary, Transition,
     WatchNote,
 };
 use hearth_protocol::envelope::{Message, RowsParams, request_line};
 use hearth_protocol::limits::RAW_FRAME_MAX_BYTES;
 use hearth_protocol::params::{
-    AddParams, DuParams, DupesParams, FindParams, ForgetParams, HelloParams, NoParams, PreloadParams,
-    SinceParams, SourcesParams, StatsParams, SubscribeParams, Topic,
+    AddParams, DuParams, DupesParams, FindParams, ForgetParams, HelloParams, HistoryParams, NoParams,
+    PreloadParams, SinceParams, SourcesParams, StatsParams, SubscribeParams, Topic,
 };
 use hearth_protocol::{Entry, Id, PROTOCOL, method};
 use serde::Serialize;
@@ -148,6 +148,15 @@ impl Client {
         on: &mut dyn FnMut(Event<'_>) -> io::Result<()>,
     ) -> Result<(Vec<Change>, Summary), CallError> {
         self.report(method::SINCE, params, on)
+    }
+
+    /// `history`: as [`Client::du`].
+    pub fn history(
+        &mut self,
+        params: &HistoryParams,
+        on: &mut dyn FnMut(Event<'_>) -> io::Result<()>,
+    ) -> Result<(Vec<Act>, Summary), CallError> {
+        self.report(method::HISTORY, params, on)
     }
 
     /// `hello`: what the daemon is and can do. Not needed before other requests.

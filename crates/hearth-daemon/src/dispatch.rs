@@ -103,6 +103,7 @@ fn plan(context: &Context<'_>, request: &Request<'_>) -> Result<Plan, RpcError> 
         method::STATS => operation::report::plan_stats(request),
         method::DUPES => operation::report::plan_dupes(context, request),
         method::SINCE => operation::changes::plan_since(request),
+        method::HISTORY => operation::report::plan_history(request),
         method::ADD => operation::source::plan_add(context, request),
         method::FORGET => operation::source::plan_forget(context, request),
         method::LIST => operation::source::plan_list(request),

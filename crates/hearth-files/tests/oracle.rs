@@ -9,7 +9,7 @@ mod model;
 mod naive;
 
 use answers::{SORTS, check, check_all, check_entries, check_standing};
-use hearth_core::CancelToken;
+use hearth_core::{CancelToken, EntryKind};
 use hearth_files::index::Volume;
 use model::{Model, Op, ops, pool};
 use proptest::prelude::*;
@@ -32,6 +32,27 @@ proptest! {
                 check(&body, &model.naive(), query.as_bytes(), SORTS[seed % SORTS.len()], "built elsewhere");
             }
         }
+    }
+
+    #[test]
+    fn folders_are_found_by_inode(before in ops(40), after in ops(40), root in prop_oneof![Just(""), Just("/mnt")]) {
+        let mut model = Model::new(root);
+        before.iter().for_each(|op| { model.run(op); });
+        let mut volume = Volume::new(&model.build());
+        let was = model.naive();
+        for op in &after {
+            volume.apply(&model.run(op));
+        }
+        let is = model.naive();
+        // Those that are gone are asked for too.
+        let inodes: Vec<u64> = was.entries.iter().chain(&is.entries).map(|entry| entry.meta.inode).collect();
+        let path_of = |inode: &u64| {
+            let mut folders = is.entries.iter().filter(|entry| entry.kind() == EntryKind::Dir);
+            let folder = folders.find(|folder| folder.meta.inode == *inode)?;
+            Some(folder.path.strip_suffix(b"/").unwrap_or(&folder.path).to_vec())
+        };
+        let expect: Vec<_> = inodes.iter().map(path_of).collect();
+        prop_assert_eq!(volume.body().folder_paths(&inodes), expect);
     }
 
     #[test]

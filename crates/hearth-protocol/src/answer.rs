@@ -5,6 +5,7 @@
 
 mod changes;
 mod doctor;
+mod history;
 mod key;
 mod status;
 
@@ -12,9 +13,10 @@ use crate::bytes::{KeyField, PathField, RootField, V1};
 use crate::envelope::Id;
 pub use changes::{Change, SourceClock, Subscribed, WatchEvent, WatchNote};
 pub use doctor::{Check, Checks, State};
+pub use history::{Act, HistoryTotal};
 pub use key::{KeyRotation, LeftOut};
 use serde::{Deserialize, Serialize};
-pub use status::{Daemon, LastScan, Scanning, Shard, Status};
+pub use status::{Compared, Daemon, Feed, LastScan, Scanning, Shard, Status};
 
 /// Result of `hello`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +81,10 @@ pub struct SourceMeta {
     /// Why it is stale or incomplete.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,
+    /// With `wait_fresh_ms`: how it is known that everything is in it that was written before the question: `cookie`,
+    /// `queue`, `compared`. Absent if nobody asked for that, or waited in vain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<String>,
 }
 
 /// Result of `find`, and the part that results of reports share.
@@ -114,6 +120,9 @@ pub struct Summary {
     /// `dupes`: what was read and found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dupes: Option<DupesTotal>,
+    /// `history`: what there is of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<HistoryTotal>,
 }
 
 fn is_false(value: &bool) -> bool {

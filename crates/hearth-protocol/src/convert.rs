@@ -5,6 +5,7 @@
 
 mod changes;
 mod errors;
+mod history;
 mod status;
 
 use crate::answer;
@@ -16,7 +17,9 @@ use crate::params::{
     DuBy, DuParams, DupesParams, Encoding, FindParams, PreloadParams, SourcesParams, StatsBy, StatsParams,
 };
 pub use changes::{since_report, watch_events};
+use hearth_core::limits::REQUEST_TIMEOUT_MAX_MS;
 use hearth_service::{Explain, ExplainStep, api};
+pub use history::history_report;
 pub use status::pressure;
 use std::time::Duration;
 
@@ -36,7 +39,7 @@ impl FindParams {
             total: self.total,
             count_only: self.count,
             explain: self.explain,
-            wait_fresh: None,
+            wait_fresh: wait_fresh(self.wait_fresh_ms)?,
         })
     }
 }
@@ -50,7 +53,7 @@ impl DuParams {
             depth: self.depth,
             limit: report_rows(self.limit)?,
             by_allocated: self.by == DuBy::Allocated,
-            wait_fresh: None,
+            wait_fresh: wait_fresh(self.wait_fresh_ms)?,
         })
     }
 }
@@ -64,7 +67,7 @@ impl StatsParams {
             cwd: self.cwd_bytes()?,
             within: within(self.within_bytes())?,
             limit: report_rows(self.limit)?,
-            wait_fresh: None,
+            wait_fresh: wait_fresh(self.wait_fresh_ms)?,
         })
     }
 }
@@ -82,7 +85,7 @@ impl DupesParams {
             min_size: self.min_size,
             read_budget: self.read_budget.unwrap_or(default_budget),
             limit: report_rows(self.limit)?,
-            wait_fresh: None,
+            wait_fresh: wait_fresh(self.wait_fresh_ms)?,
         })
     }
 }
@@ -114,6 +117,11 @@ fn sources(names: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, RpcError> {
 fn within(folders: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, RpcError> {
     at_most("the number of folders in `in`", folders.len() as u64, WITHIN_PATHS as u64)?;
     Ok(folders)
+}
+
+fn wait_fresh(ms: Option<u64>) -> Result<Option<Duration>, RpcError> {
+    at_most("`wait_fresh_ms`", ms.unwrap_or(0), REQUEST_TIMEOUT_MAX_MS)?;
+    Ok(ms.map(Duration::from_millis))
 }
 
 fn report_rows(limit: u64) -> Result<usize, RpcError> {
@@ -151,7 +159,17 @@ impl From<api::SourceMeta> for answer::SourceMeta {
             stale: meta.stale,
             complete: meta.complete,
             why: meta.why,
+            proof: meta.proof.map(|proof| self::proof(proof).to_owned()),
         }
+    }
+}
+
+/// The word for how a wait was proven to be over.
+fn proof(proof: api::Proof) -> &'static str {
+    match proof {
+        api::Proof::Cookie => "cookie",
+        api::Proof::Queue => "queue",
+        api::Proof::Compared => "compared",
     }
 }
 
@@ -290,6 +308,10 @@ mod tests {
             find.add_within(b"/a".to_vec());
         }
         assert!(find.to_request().unwrap_err().is(Code::InvalidParams));
+        let wait = StatsParams { wait_fresh_ms: Some(REQUEST_TIMEOUT_MAX_MS + 1), ..Default::default() };
+        assert!(wait.to_request().unwrap_err().message.contains("`wait_fresh_ms` is 3600001"));
+        let wait = StatsParams { wait_fresh_ms: Some(5), ..Default::default() };
+        assert_eq!(wait.to_request().unwrap().wait_fresh, Some(Duration::from_millis(5)));
         let raw =
             FindParams { encoding: Encoding::Nul, columns: Some(vec![Column::Size]), ..Default::default() };
         assert!(raw.to_request().unwrap_err().message.contains("columns"));

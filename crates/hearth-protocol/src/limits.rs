@@ -21,7 +21,7 @@ pub const WITHIN_PATHS: usize = 1024;
 pub const SOURCES: usize = 1024;
 /// Longest pin that ends by itself, minutes: a year.
 pub const PIN_MINUTES: u64 = 365 * 24 * 60;
-/// Most rows of one `du`, `stats` or `dupes` answer.
+/// Most rows of one `du`, `stats`, `dupes` or `history` answer.
 pub const REPORT_ROWS: u64 = 1_000_000;
 /// Deepest level of one `du` answer.
 pub const DU_DEPTH: u32 = 4096;

@@ -15,6 +15,8 @@ pub const STATS: &str = "stats";
 pub const DUPES: &str = "dupes";
 /// What changed in a source after a clock.
 pub const SINCE: &str = "since";
+/// Which program made, changed or removed something.
+pub const HISTORY: &str = "history";
 /// Register a source.
 pub const ADD: &str = "add";
 /// Unregister a source.
@@ -49,13 +51,14 @@ pub const UNSUBSCRIBE: &str = "unsubscribe";
 pub const SHUTDOWN: &str = "shutdown";
 
 /// Every method, in the order of `hello`'s capabilities.
-pub const ALL: [&str; 22] = [
+pub const ALL: [&str; 23] = [
     HELLO,
     FIND,
     DU,
     STATS,
     DUPES,
     SINCE,
+    HISTORY,
     ADD,
     FORGET,
     LIST,

@@ -100,6 +100,9 @@ pub struct FindParams {
     /// Answer only when the first scan of every source is over.
     #[serde(skip_serializing_if = "is_default")]
     pub wait_complete: bool,
+    /// See everything that was written before the question; wait at most this long for that, milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait_fresh_ms: Option<u64>,
     /// Most time the request may take, milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
@@ -127,6 +130,7 @@ impl Default for FindParams {
             count: false,
             explain: false,
             wait_complete: false,
+            wait_fresh_ms: None,
             timeout_ms: None,
             columns: None,
             encoding: Encoding::Json,
@@ -160,6 +164,9 @@ pub struct DuParams {
     /// Answer only when the first scan of every source is over.
     #[serde(skip_serializing_if = "is_default")]
     pub wait_complete: bool,
+    /// See everything that was written before the question; wait at most this long for that, milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait_fresh_ms: Option<u64>,
     /// Most time the request may take, milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
@@ -174,6 +181,7 @@ impl Default for DuParams {
             limit: 100,
             by: DuBy::Allocated,
             wait_complete: false,
+            wait_fresh_ms: None,
             timeout_ms: None,
         }
     }
@@ -237,6 +245,9 @@ pub struct StatsParams {
     /// Answer only when the first scan of every source is over.
     #[serde(skip_serializing_if = "is_default")]
     pub wait_complete: bool,
+    /// See everything that was written before the question; wait at most this long for that, milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait_fresh_ms: Option<u64>,
     /// Most time the request may take, milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
@@ -254,6 +265,7 @@ impl Default for StatsParams {
             within_b64: Vec::new(),
             limit: 100,
             wait_complete: false,
+            wait_fresh_ms: None,
             timeout_ms: None,
         }
     }
@@ -294,6 +306,9 @@ pub struct DupesParams {
     /// Answer only when the first scan of every source is over.
     #[serde(skip_serializing_if = "is_default")]
     pub wait_complete: bool,
+    /// See everything that was written before the question; wait at most this long for that, milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait_fresh_ms: Option<u64>,
     /// Most time the request may take, milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
@@ -313,6 +328,7 @@ impl Default for DupesParams {
             limit: 1000,
             progress: false,
             wait_complete: false,
+            wait_fresh_ms: None,
             timeout_ms: None,
         }
     }
@@ -394,9 +410,11 @@ twin_access! { DuParams: set_path, path_bytes, path, path_b64, "path"; }
 within_access! { FindParams StatsParams DupesParams SinceParams SubscribeParams }
 
 mod changes;
+mod history;
 mod sources;
 
 pub use changes::{SinceParams, SubscribeParams, UnsubscribeParams};
+pub use history::HistoryParams;
 pub use sources::{AddParams, ForgetParams, PreloadParams, SourceKind, SourcesParams};
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use hearth_core::UnixNanos;
 use hearth_files::engine::Explain;
 use hearth_files::index::{Body, RowId};
 pub use hearth_residency::{Health, Pin, Pressure, Reason, Tier};
+pub use hearth_watch::ActKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -312,6 +313,67 @@ pub struct DupesAnswer {
     pub unreadable: u64,
     /// One per source touched.
     pub sources: Vec<SourceMeta>,
+    /// Time in the service, microseconds.
+    pub elapsed_us: u64,
+}
+
+/// `history`: which program made, changed or removed something.
+#[derive(Clone, Debug, Default)]
+pub struct HistoryRequest {
+    /// Absolute path: acts on it and on what is below it. It need not exist (any more).
+    pub path: Option<Vec<u8>>,
+    /// Query text that names and paths must match; empty = all. What looks at metadata is refused.
+    pub query: Vec<u8>,
+    /// Folder that relative paths in the query start from; absolute.
+    pub cwd: Option<Vec<u8>>,
+    /// Only below these absolute folders; empty = every source.
+    pub within: Vec<Vec<u8>>,
+    /// Most rows, newest first.
+    pub limit: usize,
+}
+
+/// Something that a program did to a name, or several equal acts in a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryRow {
+    /// Absolute path it had then; `…/name` in a folder that came and went before it was seen.
+    pub path: Vec<u8>,
+    /// Inode of a folder that was never seen.
+    pub unseen_folder: Option<u64>,
+    /// What was done.
+    pub kind: ActKind,
+    /// When it was done first.
+    pub first_ns: UnixNanos,
+    /// When it was done last.
+    pub at_ns: UnixNanos,
+    /// How often it was done.
+    pub times: u64,
+    /// Number of the process; 0 if it is not visible to this one.
+    pub pid: u32,
+    /// Name of the program (`comm`); empty if the process was gone before it could be asked.
+    pub command: String,
+    /// Effective user of the process; `None` if it was gone.
+    pub uid: Option<u32>,
+    /// Name of the user, where it is known.
+    pub user: Option<String>,
+    /// The source.
+    pub source: SourceName,
+}
+
+/// Answer of `history`.
+#[derive(Clone, Debug)]
+pub struct HistoryAnswer {
+    /// Acts, newest first.
+    pub rows: Vec<HistoryRow>,
+    /// Rows before the limit.
+    pub matched: u64,
+    /// Acts that are kept of the sources that were asked.
+    pub kept: u64,
+    /// Acts in their file systems that could not be kept, because they came too fast.
+    pub dropped: u64,
+    /// Whether acts are kept at all.
+    pub on: bool,
+    /// Why acts are not kept, or not those of every source, and what to do; empty if all are.
+    pub why: String,
     /// Time in the service, microseconds.
     pub elapsed_us: u64,
 }

@@ -13,6 +13,7 @@ use crate::cursor;
 use crate::driver::Claim;
 use crate::error::ServiceError;
 use crate::freshness;
+use crate::leases::Lease;
 use crate::live::{Freshness, Waited};
 use crate::paths::holds;
 use crate::run;
@@ -25,8 +26,8 @@ use hearth_residency::{Failure, Serving, ShardId, serving};
 use jiff::tz::TimeZone;
 use std::cell::OnceCell;
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 /// How long the very first query of a source may wait for something to answer from.
@@ -92,6 +93,13 @@ pub(crate) struct Held {
     _claim: Option<Claim>,
 }
 
+impl Held {
+    /// The body, if it is still there then.
+    pub(crate) fn published(&self) -> Weak<Published> {
+        Arc::downgrade(&self.published)
+    }
+}
+
 impl Deref for Held {
     type Target = Published;
 
@@ -111,6 +119,11 @@ impl Part {
     /// The source's name.
     pub(crate) fn name(&self) -> &String {
         &self.shard.source.info.name
+    }
+
+    /// The source's number.
+    pub(crate) fn id(&self) -> u64 {
+        self.shard.id()
     }
 
     /// Number of the source, generation and making of the body that it was answered from (zeros: none);
@@ -215,6 +228,21 @@ impl Service {
         // A part that is opened again is told as it was answered first.
         let _ = part.answered.set(answered);
         Ok(held)
+    }
+
+    /// Answers a part from the body of the page before, which says how old that is.
+    pub(crate) fn read_again(&self, part: &Part, lease: Lease) -> Held {
+        let Lease { published, fresh_at, .. } = lease;
+        let now = self.catalogue.get(part.shard.id());
+        let shard = now.map_or_else(|| part.shard.clone(), |shard| shard.without_body());
+        let freshness = Freshness { verified: Some(fresh_at), ..Freshness::default() };
+        let from = Some(published.known());
+        let answered = Answered { shard, from, failure: None, freshness, waited: None };
+        answered.shard.source.touch(clock::now_ns());
+        let _ = part.answered.set(answered);
+        // The next page is waited for anew.
+        self.catalogue.leases.keep(part.shard.id(), Arc::clone(&published));
+        Held { published, _claim: None }
     }
 
     /// Leaves a part unanswered for want of memory, without asking for more.
@@ -450,6 +478,7 @@ impl Service {
         known.map_or_else(|| id.to_string(), |shard| shard.source.info.name.clone())
     }
 
+    /// The query of a question.
     pub(crate) fn parse(&self, question: Question<'_>) -> Result<Query, ServiceError> {
         if question.query.len() > limits::QUERY_BYTES {
             return Err(ServiceError::BadQuery {

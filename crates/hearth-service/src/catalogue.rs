@@ -6,7 +6,9 @@
 
 use crate::api::{Health, LoadReason, ScanOutcome, SnapshotFile, SourceInfo};
 use crate::held::Hold;
+use crate::history::History;
 use crate::journal::Journal;
+use crate::leases::Leases;
 use crate::live::Track;
 use crate::run::ScanRun;
 use crate::sync::{ArcSwap, Condvar, Mutex};
@@ -31,6 +33,8 @@ pub(crate) struct Source {
     pub(crate) run: ArcSwapOption<ScanRun>,
     /// Whether a query already waited in vain for a first body.
     pub(crate) waited: AtomicBool,
+    /// Who did what, as far as the feed tells.
+    pub(crate) history: History,
     /// How its body is kept up to it.
     pub(crate) track: Track,
     queries: AtomicU64,
@@ -46,6 +50,7 @@ impl Source {
             root,
             run: ArcSwapOption::empty(),
             waited: AtomicBool::new(false),
+            history: History::default(),
             track: Track::default(),
             queries: AtomicU64::new(0),
             last_query_ns: AtomicI64::new(0),
@@ -207,6 +212,8 @@ pub(crate) type Shards = Vec<Arc<Shard>>;
 #[derive(Default)]
 pub(crate) struct Catalogue {
     shards: ArcSwap<Shards>,
+    /// Bodies that pages go on in.
+    pub(crate) leases: Leases,
     /// Number of changes so far; also the writers' lock.
     changes: Mutex<u64>,
     changed: Condvar,

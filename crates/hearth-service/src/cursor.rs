@@ -59,11 +59,16 @@ impl Cursor {
         Some(Self { offset, request, instants: parts.map(instant).collect::<Option<_>>()? })
     }
 
+    /// What a source was answered from on the page before, if it was come to.
+    pub(crate) fn instant_of(&self, source: u64) -> Option<Instant> {
+        self.instants.iter().find(|instant| instant.0 == source).copied()
+    }
+
     /// The generation of a source now (0 = none), if the page before was answered from another body.
     /// A source that it did not come to has not moved.
     pub(crate) fn moved(&self, now: Instant) -> Option<u64> {
-        let before = self.instants.iter().find(|instant| instant.0 == now.0)?;
-        (*before != now).then_some(now.1)
+        let before = self.instant_of(now.0)?;
+        (before != now).then_some(now.1)
     }
 }
 

@@ -452,6 +452,7 @@ impl Keeper {
             return;
         }
         self.polled = now;
+        self.catalogue.leases.sweep(now);
         self.count_queries();
         for (shard, attempt, needed_bytes) in self.loader.needs() {
             self.step(Event::Grew { shard, attempt, needed_bytes });

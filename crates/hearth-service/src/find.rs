@@ -8,6 +8,7 @@
 use crate::Service;
 use crate::api::{FindRequest, FindSummary, RowSink, Rows, SourceName};
 use crate::asking::{Held, Part, Question, refuse_if_all_failed, sort_keys};
+use crate::catalogue::Published;
 use crate::cursor::{Cursor, fingerprint};
 use crate::error::ServiceError;
 use crate::merge::merge;
@@ -18,8 +19,9 @@ use hearth_files::fold::fold;
 use hearth_files::index::{Body, RowId};
 use hearth_files::query::{SortField, SortKey};
 use rayon::ThreadPool;
+use std::cell::RefCell;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 /// Pages up to this size are short work; longer ones go where exports go.
@@ -30,12 +32,21 @@ struct Plan<'a> {
     service: &'a Service,
     parts: &'a [Part],
     cursor: Option<&'a Cursor>,
+    /// Bodies that a page was made from.
+    read: RefCell<Vec<Read>>,
     sort: Vec<SortKey>,
     skip: u64,
     limit: Option<u64>,
     total: bool,
     pool: &'a ThreadPool,
     cancel: &'a CancelToken,
+}
+
+/// A body that a page was made from.
+struct Read {
+    source: u64,
+    published: Weak<Published>,
+    _alone: Option<Arc<Published>>,
 }
 
 /// What came of it, besides the rows.
@@ -114,6 +125,7 @@ impl Service {
             pool: self.pool_for(limit),
             parts: &parts,
             cursor: cursor.as_ref(),
+            read: RefCell::default(),
             sort,
             cancel,
         };
@@ -122,6 +134,13 @@ impl Service {
         let instants = parts.iter().filter_map(Part::instant).collect();
         let next = Cursor { offset: plan.skip + page.shown, request, instants };
         let (shown, has_next) = (page.shown, page.more && page.shown > 0);
+        if has_next {
+            // What has left memory since is not kept for the next page.
+            for read in plan.read.take() {
+                let published = read.published.upgrade().into_iter();
+                published.for_each(|published| self.catalogue.leases.keep(read.source, published));
+            }
+        }
         refuse_if_all_failed(&mut parts)?;
         Ok(FindSummary {
             matched: outcome.matched,
@@ -143,7 +162,18 @@ impl Service {
 impl Plan<'_> {
     /// The body that answers a part. A page that goes on must go on in the bodies of the page before.
     fn open(&self, part: &Part) -> Result<Option<Held>, ServiceError> {
+        let before = self.cursor.and_then(|cursor| cursor.instant_of(part.id()));
+        let lease = before.and_then(|instant| self.service.catalogue.leases.find(instant));
+        if let Some(lease) = lease {
+            return Ok(Some(self.service.read_again(part, lease)));
+        }
         let held = self.service.read(part, self.cancel)?;
+        if let (Some(held), true) = (&held, self.limit.is_some()) {
+            // One alone is kept in memory to the end of the page; of many, what is read must be able to give way.
+            let published = held.published();
+            let alone = published.upgrade().filter(|_| self.parts.len() == 1);
+            self.read.borrow_mut().push(Read { source: part.id(), published, _alone: alone });
+        }
         let (Some(cursor), Some(now)) = (self.cursor, part.instant()) else { return Ok(held) };
         match cursor.moved(now) {
             Some(generation) => {

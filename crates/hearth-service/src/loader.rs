@@ -221,6 +221,7 @@ impl Loader {
                 made_ns: clock::now_ns(),
                 compared: true,
                 behind: false,
+                folded: false,
                 ..made
             },
         }))
@@ -293,6 +294,7 @@ fn to_renew(now: &Shard, changes: &ChangeSet) -> Option<Present> {
     Some(Present {
         body: Arc::clone(&published.body),
         digest: Arc::clone(digest),
+        began: published.began,
         complete_until_ns: now.source.track.complete_until(published),
         device: published.device,
         closed: Arc::clone(&published.closed),
@@ -305,6 +307,7 @@ impl From<&Made> for Present {
         Self {
             body: Arc::clone(&made.body),
             digest: Arc::clone(&made.digest),
+            began: made.began,
             complete_until_ns: made.began_ns,
             device: made.device,
             closed: Arc::clone(&made.closed),

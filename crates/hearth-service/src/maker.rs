@@ -34,6 +34,8 @@ pub(crate) struct Made {
     pub(crate) compared: bool,
     /// True if it was not made from the source now.
     pub(crate) behind: bool,
+    /// True if it was made from the body in memory alone.
+    pub(crate) folded: bool,
     /// Most bytes held at one time while it was made, itself included.
     pub(crate) peak_bytes: u64,
 }
@@ -136,7 +138,8 @@ pub(crate) trait Maker: Send + Sync {
 pub(crate) struct Present {
     pub(crate) body: Arc<Body>,
     pub(crate) digest: Arc<Digest>,
-    /// Everything that happened before is in it, by the wall clock.
+    /// Everything that happened before is in it, by both clocks; the second may know better.
+    pub(crate) began: Instant,
     pub(crate) complete_until_ns: UnixNanos,
     pub(crate) device: u64,
     pub(crate) closed: Arc<[Closed]>,
@@ -163,6 +166,7 @@ impl Maker for Scanner {
             }
             self.walk.scan(&source.info.root, run)
         })?;
+        source.track.look_for(walked.astray);
         let root = Root { meta: walked.root_meta, ..root };
         let building = Instant::now();
         let body = {
@@ -186,6 +190,7 @@ impl Maker for Scanner {
             outcome: ScanOutcome { build_ms: millis(built_in), ..walked.outcome },
             compared: true,
             behind: false,
+            folded: false,
         })
     }
 
@@ -243,8 +248,9 @@ impl Maker for Scanner {
             peak_bytes: working_bytes(body.entries()),
             body,
             digest,
-            began: run.began,
-            began_ns: run.began_ns,
+            // It holds what the other one holds, and no more.
+            began: present.began,
+            began_ns: present.complete_until_ns,
             made_ns: clock::now_ns(),
             built_in: run.began.elapsed(),
             device: present.device,
@@ -252,6 +258,7 @@ impl Maker for Scanner {
             outcome: (*present.outcome).clone(),
             compared: true,
             behind: false,
+            folded: true,
         })
     }
 }

@@ -54,7 +54,8 @@ impl Service {
         })
     }
 
-    fn shard_status(&self, shard: &Shard) -> ShardStatus {
+    /// The state of one source.
+    pub(crate) fn shard_status(&self, shard: &Shard) -> ShardStatus {
         let partial = shard.partial.as_ref().map(|partial| partial.known());
         let known = shard.published.as_ref().map(|published| published.known()).or(partial).or(shard.known);
         let view = &shard.view;

@@ -53,6 +53,12 @@ pub(crate) fn look(root: &[u8]) -> Result<Place, String> {
     Ok(Place { device: meta.dev(), meta: root_meta(&meta) })
 }
 
+/// True if a root is all of a file system, or of a subvolume, and not a folder in it.
+pub(crate) fn is_whole_volume(root: &[u8]) -> bool {
+    let mount = volume_of(path(root)).ok();
+    mount.is_some_and(|mount| mount.path == root && (mount.root == b"/" || mount.fs_type == "btrfs"))
+}
+
 fn root_meta(meta: &Metadata) -> Meta {
     let nanos = |seconds: i64, nanos: i64| seconds.saturating_mul(1_000_000_000).saturating_add(nanos);
     let created = meta.created().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
@@ -75,6 +81,8 @@ pub(crate) struct Walked {
     pub(crate) outcome: ScanOutcome,
     pub(crate) closed: Vec<Closed>,
     pub(crate) root_meta: Meta,
+    /// Folders, by inode, that were not where they had been seen; `None` if there are too many to name.
+    pub(crate) astray: Option<Vec<u64>>,
 }
 
 /// How every source is scanned.
@@ -152,7 +160,8 @@ fn walked(report: ScanReport) -> Walked {
     };
     let closed = |skipped: Skipped| Closed { why: skipped.why.to_string(), path: skipped.path };
     let closed = report.skipped.into_iter().map(closed).collect();
-    Walked { outcome, closed, root_meta: report.root_meta }
+    let astray = (report.astray_total == report.astray.len() as u64).then_some(report.astray);
+    Walked { outcome, closed, root_meta: report.root_meta, astray }
 }
 
 impl ScanRun {

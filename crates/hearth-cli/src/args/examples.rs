@@ -27,6 +27,8 @@ Examples:
   hearth find -e log -m today -0 | xargs -0 wc -c
   hearth find TODO --format '{size:h}\\t{modified:iso}\\t{path}'
   hearth find -r '^core\\.[0-9]+$' --count
+  hearth find new.txt --wait-fresh 500ms
+                                    also what was made a moment ago
   hearth find -- -starts-with-a-dash
 
 Terms: word  *.glob  with/slash  =exact  re:REGEX  !not  a | b  ( )  \"literal\"
@@ -67,6 +69,16 @@ Examples:
   hearth watch '*.rs'               Rust files, wherever they are
   hearth watch -t file -S '>1gb'    files that grow beyond a gigabyte
   hearth watch --in ~/Downloads --json | jq -r 'select(.what == \"appeared\") | .path'";
+
+pub(crate) const HISTORY: &str = "\
+Examples:
+  hearth history                    what programs did last
+  hearth history src/main.rs        who made, changed or removed this, also if it is gone
+  hearth history . -n 100           everything done below here
+  hearth history '*.conf' --in /etc
+  hearth history ext:db --json | jq -r '.command // empty' | sort | uniq -c
+
+A daemon of root keeps a history if `history.entries` is set (`hearth config`).";
 
 pub(crate) const ADD: &str = "\
 Examples:

@@ -6,13 +6,14 @@
 pub(crate) mod changes;
 pub(crate) mod examples;
 pub(crate) mod find;
+pub(crate) mod history;
 pub(crate) mod memory;
 pub(crate) mod operate;
 pub(crate) mod report;
 mod values;
 
 use clap::{Args, Parser, Subcommand};
-pub(crate) use values::{ByteSize, FileKind, StatsKey, When};
+pub(crate) use values::{ByteSize, FileKind, StatsKey, WaitTime, When};
 
 /// Search files by name and metadata in about a millisecond.
 ///
@@ -36,6 +37,7 @@ pub(crate) enum Command {
     Stats(Box<report::StatsArgs>),
     Since(changes::SinceArgs),
     Watch(Box<changes::WatchArgs>),
+    History(history::HistoryArgs),
     Add(operate::AddArgs),
     Forget(operate::ForgetArgs),
     List(operate::ListArgs),
@@ -63,6 +65,9 @@ pub(crate) struct ReachArgs {
     /// Give up after this many milliseconds
     #[arg(long, value_name = "MS", help_heading = "Daemon")]
     pub(crate) timeout: Option<u64>,
+    /// See everything that was written before this question, waiting at most this long for that: 500ms, 2s
+    #[arg(long, value_name = "TIME", help_heading = "Daemon")]
+    pub(crate) wait_fresh: Option<WaitTime>,
 }
 
 /// Whether output may be coloured.

@@ -83,6 +83,31 @@ impl std::str::FromStr for ByteSize {
     }
 }
 
+/// A time to wait: `500ms`, `2s`, `1m`; a plain number is milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WaitTime {
+    /// Milliseconds.
+    pub(crate) ms: u64,
+}
+
+impl std::str::FromStr for WaitTime {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let split = text.find(|ch: char| !ch.is_ascii_digit()).unwrap_or(text.len());
+        let (number, unit) = text.split_at(split);
+        let unit_ms = match unit {
+            "" | "ms" => Some(1),
+            "s" => Some(1000),
+            "m" | "min" => Some(60_000),
+            _ => None,
+        };
+        let ms = number.parse::<u64>().ok().zip(unit_ms).and_then(|(number, unit)| number.checked_mul(unit));
+        ms.map(|ms| WaitTime { ms })
+            .ok_or_else(|| format!("`{text}` is not a time to wait; write for example 500ms, 2s or 1m"))
+    }
+}
+
 /// Power of two behind a unit.
 fn unit_shift(unit: &str) -> Option<u32> {
     let letter = match unit {
@@ -120,6 +145,18 @@ mod tests {
             ("1t", 1 << 40),
         ] {
             assert_eq!(text.parse(), Ok(ByteSize(bytes)), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_to_wait_are_read() {
+        for (text, ms) in
+            [("0", 0), ("500", 500), ("500ms", 500), ("2s", 2000), ("1m", 60_000), ("3min", 180_000)]
+        {
+            assert_eq!(text.parse(), Ok(WaitTime { ms }), "{text}");
+        }
+        for text in ["", "s", "1h", "1.5s", "-1", "1 s", "9999999999999999999m", "99999999999999999999"] {
+            assert!(text.parse::<WaitTime>().is_err(), "{text}");
         }
     }
 

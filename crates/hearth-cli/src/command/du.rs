@@ -41,6 +41,7 @@ fn params(args: &DuArgs) -> Result<DuParams, Stop> {
         limit: args.limit,
         by: if args.allocated { DuBy::Allocated } else { DuBy::Size },
         timeout_ms: args.reach.timeout,
+        wait_fresh_ms: args.reach.wait_fresh.map(|wait| wait.ms),
         ..DuParams::default()
     };
     if let Some(path) = &args.path {

@@ -62,6 +62,7 @@ fn params(args: &DupesArgs, query: &[u8], cwd: &Path) -> DupesParams {
         limit: args.limit.unwrap_or(REPORT_ROWS),
         progress: true,
         timeout_ms: Some(args.reach.timeout.unwrap_or(REQUEST_TIMEOUT_MAX_MS)),
+        wait_fresh_ms: args.reach.wait_fresh.map(|wait| wait.ms),
         ..DupesParams::default()
     };
     asking(params, query, &args.query, cwd)

@@ -92,6 +92,7 @@ fn params(args: &FindArgs, writer: Option<&RowWriter>, query: &[u8], cwd: &Path)
         explain: args.form.explain,
         // A reader may take its time (a pager, a slow pipe): without --timeout only the daemon's own limit holds.
         timeout_ms: Some(args.reach.timeout.unwrap_or(REQUEST_TIMEOUT_MAX_MS)),
+        wait_fresh_ms: args.reach.wait_fresh.map(|wait| wait.ms),
         columns: writer.map(RowWriter::columns),
         encoding: match writer {
             Some(_) => Encoding::Json,

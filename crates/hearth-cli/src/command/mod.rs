@@ -11,6 +11,7 @@ mod doctor;
 mod du;
 mod dupes;
 mod find;
+mod history;
 mod memory;
 mod rpc;
 mod shell;
@@ -36,6 +37,7 @@ pub(crate) fn run(command: &Command, console: &mut Console) -> Outcome {
         Command::Stats(args) => stats::run(args, console),
         Command::Since(args) => changes::since(args, console),
         Command::Watch(args) => changes::watch(args, console),
+        Command::History(args) => history::run(args, console),
         Command::Add(args) => sources::add(args, console),
         Command::Forget(args) => sources::forget(args, console),
         Command::List(args) => sources::list(args, console),
@@ -63,6 +65,7 @@ pub(crate) fn wants_json(command: &Command) -> bool {
         Command::Stats(args) => args.form.json,
         Command::Since(args) => args.json,
         Command::Watch(args) => args.json,
+        Command::History(args) => args.json,
         Command::Add(args) => args.json,
         Command::Forget(args) => args.json,
         Command::List(args) => args.json,
@@ -134,6 +137,7 @@ mod tests {
             stale,
             complete,
             why: why.into(),
+            proof: None,
         };
         assert_eq!(quality(&meta(1, true, false, "")), None);
         let line = quality(&meta(1, true, true, "the last scan failed"));

@@ -25,6 +25,7 @@ pub(crate) fn run(args: &StatsArgs, console: &mut Console) -> Outcome {
         by: by(args.by),
         limit: args.limit,
         timeout_ms: args.reach.timeout,
+        wait_fresh_ms: args.reach.wait_fresh.map(|wait| wait.ms),
         ..StatsParams::default()
     };
     let params = asking(params, &query, &args.query, &cwd);

@@ -20,6 +20,11 @@ pub(crate) fn minutes(at: Option<UnixNanos>) -> String {
     format_in(&ZONE, at, "%Y-%m-%d %H:%M")
 }
 
+/// Seconds, for columns: `2026-11-20 17:05:09`. Empty where no such time exists.
+pub(crate) fn seconds(at: Option<UnixNanos>) -> String {
+    format_in(&ZONE, at, "%Y-%m-%d %H:%M:%S")
+}
+
 fn format_in(zone: &TimeZone, at: Option<UnixNanos>, format: &str) -> String {
     let stamp = at.and_then(|at| Timestamp::from_nanosecond(i128::from(at)).ok());
     stamp.map_or_else(String::new, |stamp| stamp.to_zoned(zone.clone()).strftime(format).to_string())

@@ -54,6 +54,7 @@ fn only_an_empty_answer_from_an_unfinished_source_is_asked_again() {
         stale: false,
         complete,
         why: String::new(),
+        proof: None,
     };
     let summary = |shown, matched, complete| Summary {
         shown,

@@ -2,13 +2,14 @@
 
 use crate::world::World;
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 22] = [
     "find",
     "du",
     "dupes",
     "stats",
     "since",
     "watch",
+    "history",
     "add",
     "forget",
     "list",

@@ -1,4 +1,7 @@
 //! A source as the service tells of it, for tests to change.
+//!
+//! Compiled for tests only. What a test is about it sets itself; everything else is in order and the same for
+//! all of them.
 
 use hearth_service::api::{FeedStatus, Health, ScanOutcome, ShardStatus, SourceInfo, Tier};
 

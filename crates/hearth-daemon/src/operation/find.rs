@@ -26,7 +26,8 @@ pub(crate) fn plan(request: &Request<'_>) -> Result<Plan, RpcError> {
     let params: FindParams = request.params()?;
     let request = params.to_request()?;
     let few = params.count || params.limit.is_some_and(|limit| limit <= INTERACTIVE_ROWS);
-    let lane = lane_of(params.wait_complete, if few { Lane::Fast } else { Lane::Bulk });
+    let waits = params.wait_complete || params.wait_fresh_ms.is_some();
+    let lane = lane_of(waits, if few { Lane::Fast } else { Lane::Bulk });
     let timeout_ms = params.timeout_ms.or(params.wait_complete.then_some(REQUEST_TIMEOUT_MAX_MS));
     later(lane, timeout_ms, move |call| {
         call.prepare_sources(params.wait_complete)?;

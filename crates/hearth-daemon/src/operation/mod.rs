@@ -67,7 +67,7 @@ impl Call {
     }
 }
 
-/// The lane of a request that may have to wait for scans.
-fn lane_of(wait_complete: bool, otherwise: Lane) -> Lane {
-    if wait_complete { Lane::Slow } else { otherwise }
+/// The lane of a request that may have to wait, for scans or for changes to be taken in.
+fn lane_of(waits: bool, otherwise: Lane) -> Lane {
+    if waits { Lane::Slow } else { otherwise }
 }

@@ -1,4 +1,4 @@
-//! `du`, `stats`, `dupes`: answers that are complete before their first row is sent.
+//! `du`, `stats`, `dupes`, `history`: answers that are complete before their first row is sent.
 //!
 //! The service returns them whole, within the limits of a report; they leave in frames like the rows of
 //! `find`, so that no message grows with the answer. Progress is sent only to a client that keeps reading.
@@ -9,10 +9,10 @@ use crate::lanes::Lane;
 use crate::ticket::Call;
 use hearth_core::limits::REQUEST_TIMEOUT_MAX_MS;
 use hearth_protocol::answer::RequestProgress;
-use hearth_protocol::convert::{Report, du_report, dupes_report, stats_report};
+use hearth_protocol::convert::{Report, du_report, dupes_report, history_report, stats_report};
 use hearth_protocol::envelope::{Request, notification_line};
 use hearth_protocol::limits::INTERACTIVE_ROWS;
-use hearth_protocol::params::{DuParams, DupesParams, StatsParams};
+use hearth_protocol::params::{DuParams, DupesParams, HistoryParams, StatsParams};
 use hearth_protocol::render::Frames;
 use hearth_protocol::{Code, RpcError, method};
 use hearth_service::api::Progress;
@@ -25,7 +25,8 @@ const PROGRESS_PAUSE: Duration = Duration::from_millis(200);
 pub(crate) fn plan_du(request: &Request<'_>) -> Result<Plan, RpcError> {
     let params: DuParams = request.params()?;
     let request = params.to_request()?;
-    let lane = lane_of(params.wait_complete, by_rows(params.limit));
+    let waits = params.wait_complete || params.wait_fresh_ms.is_some();
+    let lane = lane_of(waits, by_rows(params.limit));
     later(lane, timeout(params.timeout_ms, params.wait_complete), move |call| {
         call.prepare_sources(params.wait_complete)?;
         send(call, du_report(call.server.service.du(&request, &call.cancel)?))
@@ -35,7 +36,8 @@ pub(crate) fn plan_du(request: &Request<'_>) -> Result<Plan, RpcError> {
 pub(crate) fn plan_stats(request: &Request<'_>) -> Result<Plan, RpcError> {
     let params: StatsParams = request.params()?;
     let request = params.to_request()?;
-    let lane = lane_of(params.wait_complete, by_rows(params.limit));
+    let waits = params.wait_complete || params.wait_fresh_ms.is_some();
+    let lane = lane_of(waits, by_rows(params.limit));
     later(lane, timeout(params.timeout_ms, params.wait_complete), move |call| {
         call.prepare_sources(params.wait_complete)?;
         send(call, stats_report(call.server.service.stats(&request, &call.cancel)?))
@@ -45,7 +47,8 @@ pub(crate) fn plan_stats(request: &Request<'_>) -> Result<Plan, RpcError> {
 pub(crate) fn plan_dupes(context: &Context<'_>, request: &Request<'_>) -> Result<Plan, RpcError> {
     let params: DupesParams = request.params()?;
     let request = params.to_request(context.server.config.dupes.read_budget)?;
-    let lane = lane_of(params.wait_complete, Lane::Bulk);
+    let waits = params.wait_complete || params.wait_fresh_ms.is_some();
+    let lane = lane_of(waits, Lane::Bulk);
     later(lane, timeout(params.timeout_ms, params.wait_complete), move |call| {
         call.prepare_sources(params.wait_complete)?;
         let mut last = Instant::now();
@@ -57,6 +60,14 @@ pub(crate) fn plan_dupes(context: &Context<'_>, request: &Request<'_>) -> Result
         };
         let answer = call.server.service.dupes(&request, &call.cancel, &mut progress)?;
         send(call, dupes_report(answer))
+    })
+}
+
+pub(crate) fn plan_history(request: &Request<'_>) -> Result<Plan, RpcError> {
+    let params: HistoryParams = request.params()?;
+    let request = params.to_request()?;
+    later(by_rows(params.limit), params.timeout_ms, move |call| {
+        send(call, history_report(call.server.service.history(&request, &call.cancel)?))
     })
 }
 

@@ -127,7 +127,7 @@ impl<'a> Comparer<'a> {
     }
 
     fn folder(&mut self, known: Known<'_>, queued: Queued) -> Result<(), Cancelled> {
-        let Queued { parent, number, name } = queued;
+        let Queued { parent, number, name, .. } = queued;
         let opened = self.opener.open(&parent, &name);
         match opened.and_then(|handle| Ok((stat::folder(handle.as_fd())?, handle))) {
             Ok((now, handle)) => {
@@ -377,7 +377,7 @@ impl<'a> Comparer<'a> {
         if let Some((dir, before)) = stands {
             self.standing(known, entry, dir, &before, meta, barred);
             if !barred && (self.walk.deep || self.may_have_opened(known, dir, &before, &meta)) {
-                batch.push(dir, name);
+                batch.push(dir, name, meta.inode);
             }
             return;
         }
@@ -386,7 +386,7 @@ impl<'a> Comparer<'a> {
         self.there(entry, meta, Some(number), barred);
         let is_sure = moved.is_some_and(|dir| are_one_folder(&known.folder_meta(dir), &meta));
         if !barred && (self.walk.deep || !is_sure) {
-            batch.push(number, name);
+            batch.push(number, name, meta.inode);
         }
     }
 

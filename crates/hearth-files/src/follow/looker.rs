@@ -178,7 +178,7 @@ impl Looker<'_, '_> {
 
     fn list(&self, dir: DirId, at: &Arc<Dir>) {
         let mut batch = Batch::new(Arc::clone(at));
-        batch.push(dir, ITSELF);
+        batch.push(dir, ITSELF, 0);
         self.walk.queue.push(0, batch);
     }
 

@@ -10,6 +10,7 @@ mod body;
 mod build;
 mod column;
 mod delta;
+mod folders;
 mod grams;
 mod intern;
 mod names;

@@ -16,6 +16,8 @@ use super::queue::lock;
 pub const SAMPLES: usize = 20;
 /// Most folders not entered that a report lists.
 pub const SKIPPED_LISTED: usize = 1000;
+/// Most folders that a report lists which were not where they had been seen.
+pub const ASTRAY_LISTED: usize = 100_000;
 
 /// Counts of a scan, kept while it runs; anybody may read them. Use new ones for each scan.
 #[derive(Debug, Default)]
@@ -160,6 +162,18 @@ pub(super) struct Findings {
     samples: Mutex<Vec<String>>,
     skipped: Mutex<Vec<Skipped>>,
     skipped_total: AtomicU64,
+    astray: Mutex<Vec<u64>>,
+    astray_total: AtomicU64,
+}
+
+/// What findings come to: problems in words, folders that were not entered by path, folders that were not where they had
+/// been seen by inode; of both kinds of folders also how many there were in all.
+pub(super) struct Parts {
+    pub(super) samples: Vec<String>,
+    pub(super) skipped: Vec<Skipped>,
+    pub(super) skipped_total: u64,
+    pub(super) astray: Vec<u64>,
+    pub(super) astray_total: u64,
 }
 
 impl Findings {
@@ -183,11 +197,23 @@ impl Findings {
         }
     }
 
-    /// The problems, the skipped folders by path, and how many there were in all.
-    pub(super) fn into_parts(self) -> (Vec<String>, Vec<Skipped>, u64) {
-        let samples = self.samples.into_inner().unwrap_or_else(PoisonError::into_inner);
+    /// Notes a folder that was seen and then not found under its name.
+    pub(super) fn astray(&self, inode: u64) {
+        let before = self.astray_total.fetch_add(1, Ordering::Relaxed);
+        if before < ASTRAY_LISTED as u64 {
+            lock(&self.astray).push(inode);
+        }
+    }
+
+    pub(super) fn into_parts(self) -> Parts {
         let mut skipped = self.skipped.into_inner().unwrap_or_else(PoisonError::into_inner);
         skipped.sort_by(|one, other| one.path.cmp(&other.path));
-        (samples, skipped, self.skipped_total.into_inner())
+        Parts {
+            samples: self.samples.into_inner().unwrap_or_else(PoisonError::into_inner),
+            skipped,
+            skipped_total: self.skipped_total.into_inner(),
+            astray: self.astray.into_inner().unwrap_or_else(PoisonError::into_inner),
+            astray_total: self.astray_total.into_inner(),
+        }
     }
 }

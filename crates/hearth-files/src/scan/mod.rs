@@ -41,7 +41,7 @@ use rustix::fs::CWD;
 
 pub use error::ScanError;
 pub use exclude::{BadExclude, DEFAULT_EXCLUDES, ExcludeRule};
-pub use findings::{SAMPLES, SKIPPED_LISTED, ScanCounters, SkipReason, Skipped};
+pub use findings::{ASTRAY_LISTED, SAMPLES, SKIPPED_LISTED, ScanCounters, SkipReason, Skipped};
 pub use mounts::{Mount, Mounts, volume_of};
 pub use virtual_fs::is_virtual;
 
@@ -50,7 +50,7 @@ pub(crate) use findings::{Tally, is_gone};
 
 use crate::entry::{Chunk, Meta};
 use boundary::Boundary;
-use findings::Findings;
+use findings::{Findings, Parts};
 use opener::Opener;
 use queue::{Queue, lock};
 use stat::Place;
@@ -100,6 +100,11 @@ pub struct ScanReport {
     pub skipped: Vec<Skipped>,
     /// Number of folders that were not entered.
     pub skipped_total: u64,
+    /// Folders that had moved or were gone when they were to be listed, by inode, at most [`ASTRAY_LISTED`]. What their
+    /// rows hold is nothing, or what is in another folder: whoever follows a tree that changes looks at them again.
+    pub astray: Vec<u64>,
+    /// Number of such folders.
+    pub astray_total: u64,
     /// Time it took.
     pub elapsed: Duration,
 }
@@ -144,7 +149,7 @@ pub fn scan(
     if let Some(error) = lock(&shared.failure).take() {
         return Err(error);
     }
-    let (samples, skipped, skipped_total) = shared.findings.into_parts();
+    let Parts { samples, skipped, skipped_total, astray, astray_total } = shared.findings.into_parts();
     let Tally { entries, directories, denied, vanished, failed } = tally;
     let (root, root_meta, elapsed) = (start.path, start.meta, started.elapsed());
     Ok(ScanReport {
@@ -158,6 +163,8 @@ pub fn scan(
         samples,
         skipped,
         skipped_total,
+        astray,
+        astray_total,
         elapsed,
     })
 }

@@ -30,14 +30,16 @@ pub(crate) struct Queued {
     pub(crate) parent: Arc<Dir>,
     pub(crate) number: ScanDir,
     pub(crate) name: CString,
+    /// What had the name when it was queued; 0 where that makes no difference.
+    pub(crate) inode: u64,
 }
 
-/// Directories of one parent that wait to be listed: 8 bytes and the name each.
+/// Directories of one parent that wait to be listed: 16 bytes and the name each.
 pub(crate) struct Batch {
     parent: Arc<Dir>,
     /// Names, each with its NUL.
     names: Vec<u8>,
-    items: Vec<(ScanDir, u32)>,
+    items: Vec<(ScanDir, u32, u64)>,
 }
 
 impl Batch {
@@ -45,27 +47,27 @@ impl Batch {
         Self { parent, names: Vec::new(), items: Vec::new() }
     }
 
-    pub(crate) fn push(&mut self, number: ScanDir, name: &CStr) {
+    pub(crate) fn push(&mut self, number: ScanDir, name: &CStr, inode: u64) {
         let start =
             u32::try_from(self.names.len()).expect("the names of one batch come from one small buffer");
         self.names.extend_from_slice(name.to_bytes_with_nul());
-        self.items.push((number, start));
+        self.items.push((number, start, inode));
     }
 
     fn pop(&mut self) -> Option<Queued> {
-        let (number, start) = self.items.pop()?;
+        let (number, start, inode) = self.items.pop()?;
         let name = CString::from_vec_with_nul(self.names.split_off(start as usize));
         let name = name.expect("a name is stored with its only NUL");
-        Some(Queued { parent: Arc::clone(&self.parent), number, name })
+        Some(Queued { parent: Arc::clone(&self.parent), number, name, inode })
     }
 
     /// Takes the second half (the larger one) into a batch of its own.
     fn split(&mut self) -> Batch {
         let items = self.items.split_off(self.items.len() / 2);
-        let cut = items.first().map_or(self.names.len(), |(_, start)| *start as usize);
+        let cut = items.first().map_or(self.names.len(), |(_, start, _)| *start as usize);
         let names = self.names.split_off(cut);
         let shift = u32::try_from(cut).expect("an offset of 32 bits");
-        let items = items.into_iter().map(|(number, start)| (number, start - shift)).collect();
+        let items = items.into_iter().map(|(number, start, inode)| (number, start - shift, inode)).collect();
         Batch { parent: Arc::clone(&self.parent), names, items }
     }
 }
@@ -287,7 +289,7 @@ mod tests {
         let root = std::fs::File::open("/").expect("the root opens");
         let mut batch = Batch::new(Arc::new(Dir::root(root.into())));
         for (number, name) in (1..).zip(names) {
-            batch.push(number, name);
+            batch.push(number, name, 0);
         }
         batch
     }

@@ -65,10 +65,11 @@ pub(crate) fn directory(dir: BorrowedFd<'_>) -> Result<(Meta, Place), Errno> {
     Ok((meta, place))
 }
 
-/// Place of an open directory; cheaper than [`directory`].
-pub(crate) fn place(dir: BorrowedFd<'_>) -> Result<Place, Errno> {
-    let stat = retry_on_intr(|| rustix::fs::statx(dir, c"", LOOK | AtFlags::EMPTY_PATH, StatxFlags::MNT_ID))?;
-    Ok(place_of(&stat))
+/// Place and inode of an open directory; cheaper than [`directory`].
+pub(crate) fn place(dir: BorrowedFd<'_>) -> Result<(Place, u64), Errno> {
+    const FEW: StatxFlags = StatxFlags::MNT_ID.union(StatxFlags::INO);
+    let stat = retry_on_intr(|| rustix::fs::statx(dir, c"", LOOK | AtFlags::EMPTY_PATH, FEW))?;
+    Ok((place_of(&stat), stat.stx_ino))
 }
 
 /// Number of the mount that holds `path`, `None` if the kernel does not tell.

@@ -143,11 +143,14 @@ impl<'a> Worker<'a> {
     }
 
     fn list(&mut self, queued: Queued) -> Result<(), ScanError> {
-        let Queued { parent, number, name } = queued;
-        let handle = match self.open(&parent, &name) {
+        let Queued { parent, number, name, inode } = queued;
+        let handle = match self.open(&parent, &name, inode) {
             Ok(Some(handle)) => handle,
             Ok(None) => return Ok(()),
             Err(error) => {
+                if is_gone(error) {
+                    self.shared.findings.astray(inode);
+                }
                 self.problem("open", error, &parent, &name);
                 return Ok(());
             }
@@ -157,10 +160,14 @@ impl<'a> Worker<'a> {
         self.read(&dir, &handle)
     }
 
-    /// Opens a directory; `None` if something was mounted on it since it was queued.
-    fn open(&mut self, parent: &Arc<Dir>, name: &CStr) -> Result<Option<Arc<Handle>>, Errno> {
+    /// Opens a directory; `None` if something was mounted on it since it was queued. Another one that has its name by
+    /// now is listed in its stead, and that is noted.
+    fn open(&mut self, parent: &Arc<Dir>, name: &CStr, inode: u64) -> Result<Option<Arc<Handle>>, Errno> {
         let handle = self.opener.open(parent, name)?;
-        let place = stat::place(handle.as_fd())?;
+        let (place, opened) = stat::place(handle.as_fd())?;
+        if opened != inode {
+            self.shared.findings.astray(inode);
+        }
         if self.shared.boundary.holds(&place) {
             return Ok(Some(handle));
         }
@@ -224,7 +231,7 @@ impl<'a> Worker<'a> {
         };
         match found {
             Ok((meta, place)) if meta.kind() == EntryKind::Dir => {
-                let number = self.folder(dir, dent.name, &place, batch);
+                let number = self.folder(dir, dent.name, meta.inode, &place, batch);
                 self.row(dir, number, dent.name, meta);
             }
             Ok((meta, _)) => self.row(dir, NOT_A_DIR, dent.name, meta),
@@ -233,7 +240,14 @@ impl<'a> Worker<'a> {
     }
 
     /// Gives a directory its number, and queues it unless it is not to be entered.
-    fn folder(&self, parent: &Arc<Dir>, name: &CStr, place: &Place, batch: &mut Batch) -> ScanDir {
+    fn folder(
+        &self,
+        parent: &Arc<Dir>,
+        name: &CStr,
+        inode: u64,
+        place: &Place,
+        batch: &mut Batch,
+    ) -> ScanDir {
         let number = self.new_number();
         if !self.shared.boundary.holds(place) {
             self.skip_mount(parent, name, place);
@@ -242,7 +256,7 @@ impl<'a> Worker<'a> {
         } else if parent.depth + 1 >= TREE_DEPTH {
             self.skip(parent, name, || SkipReason::TooDeep);
         } else {
-            batch.push(number, name);
+            batch.push(number, name, inode);
         }
         number
     }

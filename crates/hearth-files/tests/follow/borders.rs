@@ -6,22 +6,21 @@ use hearth_files::follow::{FollowError, Look, Reconcile};
 use hearth_files::index::Volume;
 use hearth_files::scan::{ExcludeRule, ScanError};
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Something mounted, until it is dropped.
-pub(crate) struct Mounted(PathBuf);
+struct Mounted(PathBuf);
 
 impl Mounted {
     /// `None`, and a word about it, where this user may not mount.
-    pub(crate) fn at(path: &Path, arguments: &[&str]) -> Option<Self> {
+    fn at(path: &Path, arguments: &[&str]) -> Option<Self> {
         let status = Command::new("mount").args(arguments).arg(path).stderr(Stdio::null()).status();
         if status.is_ok_and(|status| status.success()) {
             return Some(Self(path.to_path_buf()));
         }
-        drop(writeln!(std::io::stderr(), "left out: this user may not mount"));
+        hearth_disks::left_out("borders", "this user may not mount");
         None
     }
 

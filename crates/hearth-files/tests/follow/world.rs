@@ -75,13 +75,19 @@ impl World {
 
     /// A body of edited scan output.
     pub(crate) fn body_of(&self, edit: impl Fn(Chunk) -> Chunk + Sync) -> Body {
+        self.scanned(edit).0
+    }
+
+    /// A body of edited scan output, and the folders that the scan says were not where it had seen them.
+    pub(crate) fn scanned(&self, edit: impl Fn(Chunk) -> Chunk + Sync) -> (Body, Vec<u64>) {
         let chunks = Mutex::new(Vec::new());
         let keep = |chunk| chunks.lock().expect("no panic").push(Arc::new(edit(chunk)));
         let report = scan(&self.root, &self.options, &ScanCounters::default(), &CancelToken::new(), &keep);
         let report = report.expect("the scan ends well");
         let root = Root { path: report.root, meta: report.root_meta };
         let chunks = chunks.into_inner().expect("no panic");
-        Body::build(&root, &chunks, pool(), &CancelToken::new()).expect("a body")
+        let body = Body::build(&root, &chunks, pool(), &CancelToken::new()).expect("a body");
+        (body, report.astray)
     }
 
     pub(crate) fn volume(&self) -> Volume {

@@ -156,6 +156,41 @@ pub struct Shard {
     /// Why the last save failed, until one succeeds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_save_error: Option<String>,
+    /// How its changes are noticed.
+    pub feed: Feed,
+}
+
+/// How changes of a source are noticed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Feed {
+    /// `fanotify`, `inotify`, `poll` or `none`.
+    pub kind: String,
+    /// True if changes are told as they happen.
+    pub live: bool,
+    /// The same in a phrase, with the reason where it is not the best kind.
+    pub text: String,
+    /// Times that changes came faster than they could be taken.
+    pub overflows_total: u64,
+    /// Bodies that followed by taking changes in.
+    pub advances_total: u64,
+    /// Places that were looked at again.
+    pub looks_total: u64,
+    /// The last comparison with the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_compare: Option<Compared>,
+}
+
+/// A comparison of an index with its source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compared {
+    /// When it ended, nanoseconds since 1970 UTC.
+    pub at_ns: i64,
+    /// Milliseconds it took.
+    pub took_ms: u64,
+    /// Entries that were looked at.
+    pub looked: u64,
+    /// Rows that changed.
+    pub changed: u64,
 }
 
 /// A running scan.

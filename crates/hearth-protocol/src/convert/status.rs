@@ -47,6 +47,7 @@ impl From<api::ShardStatus> for answer::Shard {
             snapshot_saved_ns: shard.snapshot.map(|snapshot| snapshot.saved_ns),
             unsaved: shard.unsaved,
             last_save_error: shard.last_save_error,
+            feed: feed(shard.feed),
         }
     }
 }
@@ -55,6 +56,23 @@ impl From<api::ShardStatus> for answer::Shard {
 fn load_words(reason: Option<api::LoadReason>) -> (Option<String>, Option<String>) {
     let word = reason.as_ref().map(|reason| reason.word.to_owned());
     (word, reason.map(|reason| reason.text).filter(|text| !text.is_empty()))
+}
+
+fn feed(feed: api::FeedStatus) -> answer::Feed {
+    answer::Feed {
+        kind: feed.kind.to_owned(),
+        live: feed.live,
+        text: feed.text,
+        overflows_total: feed.overflows_total,
+        advances_total: feed.advances_total,
+        looks_total: feed.looks_total,
+        last_compare: feed.last_compare.map(|compare| answer::Compared {
+            at_ns: compare.at_ns,
+            took_ms: compare.took_ms,
+            looked: compare.looked,
+            changed: compare.changed,
+        }),
+    }
 }
 
 fn scanning(scan: api::ScanProgress) -> answer::Scanning {

@@ -6,6 +6,7 @@
 use crate::catalogue::{Catalogue, Known, Published, Shard, Shards};
 use crate::held::{Hold, Releases};
 use crate::janitor::Garbage;
+use crate::leases::Leases;
 use crate::maker::{Advanced, Made, Product, Recalled};
 use crate::snapshots::Save;
 use hearth_residency::Effect;
@@ -46,14 +47,22 @@ pub(super) fn publish(
     let mut entered = Entered { after, ..Entered::default() };
     if !shown.is_empty() {
         catalogue.write(|shards| {
-            shown.into_iter().for_each(|effect| enter(shards, effect, releases, &mut entered));
+            shown
+                .into_iter()
+                .for_each(|effect| enter(shards, &catalogue.leases, effect, releases, &mut entered));
         });
     }
     entered
 }
 
 /// Enters one effect into the catalogue.
-fn enter(shards: &mut Shards, effect: Effect<Box<Product>>, releases: &Arc<Releases>, entered: &mut Entered) {
+fn enter(
+    shards: &mut Shards,
+    leases: &Leases,
+    effect: Effect<Box<Product>>,
+    releases: &Arc<Releases>,
+    entered: &mut Entered,
+) {
     let id = match &effect {
         Effect::Publish { shard, .. } | Effect::ShowDigest { shard, .. } => *shard,
         Effect::Save { shard, .. } | Effect::Show { shard, .. } => *shard,
@@ -87,10 +96,12 @@ fn enter(shards: &mut Shards, effect: Effect<Box<Product>>, releases: &Arc<Relea
         }
         Effect::Park(_) => {
             (shard.published, shard.partial) = (None, None);
+            leases.forget(id.0);
             shard.source.track.left_memory();
         }
         Effect::Drop(_) => {
             (shard.published, shard.partial, shard.digest) = (None, None, None);
+            leases.forget(id.0);
             shard.source.track.left_memory();
         }
         Effect::Show { view, .. } => {

@@ -63,6 +63,7 @@ pub(crate) fn made(source: &Source, run: &ScanRun, files: u64) -> Made {
         closed: Arc::default(),
         compared: true,
         behind: false,
+        folded: false,
         peak_bytes: working_bytes(files),
         outcome,
     }

@@ -16,6 +16,8 @@ use hearth_residency::{Advance, AttemptId, Outcome};
 use std::sync::Arc;
 use std::time::Instant;
 
+/// As of [`Handed::outdates`]: it does not say that nothing is out of date.
+const NEVER: u64 = u64::MAX;
 /// Times that what was told meanwhile is looked at before the rest is left to the feed's thread.
 const ROUNDS: usize = 8;
 
@@ -50,24 +52,22 @@ impl Live {
 
 impl Pursuit {
     /// Brings a body up to what was told since the beginning, and lets it be the one that follows the feed. One that is
-    /// behind its source anyway is left as it is. `differs`: places at which it may differ from the body that was in
-    /// memory when the attempt began, where that is known.
+    /// behind its source anyway is left as it is.
     ///
     /// # Errors
     /// The attempt was stopped or overtaken, or the source cannot be read.
-    pub(crate) fn hand_over(
-        &self,
-        made: &mut Made,
-        differs: Option<Seen>,
-        cancel: &CancelToken,
-    ) -> Result<(), Failure> {
+    pub(crate) fn hand_over(&self, made: &mut Made, cancel: &CancelToken) -> Result<(), Failure> {
         let mut index = self.source.track.index.lock();
-        let mut next = Next::new(&made.body, &made.digest, differs);
+        let mut next = Next::new(&made.body, &made.digest, made.folded.then(Seen::default));
         if !made.behind {
             self.look_at_gathered(&mut next, cancel)?;
         }
         (made.body, made.digest) = (Arc::clone(&next.body), Arc::clone(&next.digest));
-        let handed = self.handed(made.began, made.began_ns, made.compared);
+        let mut handed = self.handed(made.began, made.began_ns, made.compared);
+        if made.folded {
+            // What the body in memory lacks, it lacks too.
+            handed.outdates = NEVER;
+        }
         self.install(&mut index, next, handed)
     }
 
@@ -79,7 +79,7 @@ impl Pursuit {
     pub(crate) fn confirm(
         &self,
         catalogue: &Catalogue,
-        renewed: Renewed,
+        renewed: &Renewed,
         run: &ScanRun,
     ) -> Result<Confirmed, Failure> {
         let mut index = self.source.track.index.lock();
@@ -99,7 +99,7 @@ impl Pursuit {
                 began: handed,
             });
         }
-        let mut next = Next::new(&renewed.body, &renewed.digest, Some(renewed.seen));
+        let mut next = Next::new(&renewed.body, &renewed.digest, Some(renewed.seen.clone()));
         self.look_at_gathered(&mut next, &run.cancel)?;
         let is_same = Arc::ptr_eq(&next.body, &published.body);
         let content = (!is_same).then(|| (Arc::clone(&next.body), Arc::clone(&next.digest)));

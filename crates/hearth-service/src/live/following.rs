@@ -3,7 +3,7 @@
 use super::Live;
 use super::attempt::advance;
 use super::backlog::{folder_of, look_at};
-use super::opening::{REST, is_live};
+use super::opening::{ACTS, REST, is_live};
 use super::remembered::Remembered;
 use super::state::Verified;
 use super::track::{Bridge, Followed, name};
@@ -14,6 +14,7 @@ use crate::maker::{Advanced, Product};
 use crate::pools;
 use hearth_core::{CancelToken, UnixNanos};
 use hearth_files::follow::{FollowError, Follower, Seen};
+use hearth_files::index::Body;
 use hearth_residency::{ChangeClass, ChangeSet, ShardId};
 use hearth_watch::{Batch, Feed, FeedError};
 use std::sync::Arc;
@@ -149,6 +150,8 @@ impl Following {
                 state.oldest.get_or_insert(batch.since);
             }
         }
+        let acts = batch.acts.into_iter().filter(|act| !self.live.own.hold(self.device, act.folder));
+        state.acts.add(acts, batch.acts_dropped, self.source.history.entries().max(ACTS));
         state.held.extend(batch.cookies);
         if state.gathered.as_ref().is_some_and(super::backlog::Backlog::is_lost) {
             state.outdate("more changed than could be remembered");
@@ -169,6 +172,8 @@ impl Following {
         if place == Place::Following {
             again = self.take_in(&mut index);
             place = self.settle(&mut index);
+        } else if place != Place::Waiting {
+            self.remember(&[]);
         }
         let heavy = index.as_ref().filter(|_| place == Place::Following);
         let heavy =
@@ -247,10 +252,14 @@ impl Following {
             state.looks += looks.len() as u64;
             looks
         };
+        let before = followed.volume.body();
         if looks.is_empty() {
+            self.remember(&[&before]);
             return false;
         }
-        match self.follower.look(&mut followed.volume, &looks, &self.cancel) {
+        let looked = self.follower.look(&mut followed.volume, &looks, &self.cancel);
+        self.remember(&[&followed.volume.body(), &before]);
+        match looked {
             Ok(seen) => {
                 if seen.applied > 0 {
                     self.hand_on(index, &seen);
@@ -264,6 +273,12 @@ impl Following {
                 false
             }
         }
+    }
+
+    /// Puts into the history what the feed told of who did what; the bodies know where that was.
+    fn remember(&self, bodies: &[&Body]) {
+        let (acts, dropped) = self.source.track.state.lock().acts.take();
+        self.source.history.note(bodies, &acts, dropped);
     }
 
     /// What was in motion is open again.

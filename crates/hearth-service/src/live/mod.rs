@@ -9,6 +9,7 @@
 //! another one than the published one, nothing is taken in, and either an attempt is under way or a comparison is
 //! asked for.
 
+mod acts;
 mod attempt;
 mod backlog;
 mod following;
@@ -69,8 +70,8 @@ impl Live {
         self.catalogue.load().iter().for_each(|shard| shard.source.track.stop());
     }
 
-    fn means(&self) -> Means<'_> {
-        Means { config: &self.config, walk: &self.walk, own: &self.own, acts: 0 }
+    fn means(&self, source: &Source) -> Means<'_> {
+        Means { config: &self.config, walk: &self.walk, own: &self.own, acts: source.history.entries() }
     }
 
     /// Opens the feed of a source and begins to read it, unless that is done.
@@ -95,7 +96,7 @@ impl Live {
     /// Opens the feed of a source and shows what came of it.
     fn open(&self, source: &Source) -> Option<Opened> {
         let track = &source.track;
-        match opening::open(&source.info.root, &self.means()) {
+        match opening::open(&source.info.root, &self.means(source)) {
             Ok(Some(opened)) => {
                 let kind = opened.feed.describe();
                 let instead = opened.instead.clone();
@@ -109,7 +110,7 @@ impl Live {
                 Some(opened)
             }
             Ok(None) => {
-                track.state.lock().no_feed = "watching is switched off (watch.feed)".to_owned();
+                self.leave_unwatched(source);
                 None
             }
             Err(why) => {
@@ -118,6 +119,11 @@ impl Live {
                 None
             }
         }
+    }
+
+    /// Says of a source that it is not watched because none is to be.
+    pub(crate) fn leave_unwatched(&self, source: &Source) {
+        source.track.state.lock().no_feed = "watching is switched off (watch.feed)".to_owned();
     }
 
     /// True if sources are to be watched.

@@ -9,7 +9,7 @@ use hearth_watch::{Feed, FeedError, FeedKind, FeedOptions, ReadAhead, fanotify, 
 use std::time::Duration;
 
 /// Acts that one batch may hold, at most.
-const ACTS: usize = 4096;
+pub(super) const ACTS: usize = 4096;
 
 /// A feed, and what there is to say of it.
 pub(super) struct Opened {
@@ -28,7 +28,8 @@ pub(super) fn open(root: &[u8], means: &Means<'_>) -> Result<Option<Opened>, Str
     let place = walk::look(root)?;
     let device = place.device;
     let options = FeedOptions {
-        history: means.acts.min(ACTS),
+        // However few are kept: a batch is about the whole file system, the source may be a folder of it.
+        history: if means.acts > 0 { ACTS } else { 0 },
         cookie_folder: means.own.cookies(device),
         watches_percent: means.config.watches_percent,
         ..FeedOptions::default()

@@ -3,6 +3,7 @@
 //! Shared by the thread that follows the feed, by attempts that make bodies, by queries that wait and by those that
 //! only ask. It is locked for moments only.
 
+use super::acts::Acts;
 use super::backlog::Backlog;
 use super::remembered::Remembered;
 use crate::api::{CompareOutcome, Proof};
@@ -63,6 +64,8 @@ pub(super) struct State {
     pub(super) verified: Option<Verified>,
     /// Cookies that came through the feed before the body had what they stand for.
     pub(super) held: Vec<Cookie>,
+    /// Who did what, as far as the feed told and the history does not know.
+    pub(super) acts: Acts,
     passed: BTreeMap<u64, Proof>,
     pub(super) overflows: u64,
     pub(super) looks: u64,

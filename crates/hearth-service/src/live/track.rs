@@ -6,7 +6,7 @@ use crate::api::{CompareOutcome, FeedStatus};
 use crate::catalogue::{Published, Source};
 use hearth_core::UnixNanos;
 use hearth_files::digest::Digest;
-use hearth_files::follow::Seen;
+use hearth_files::follow::{Look, Seen};
 use hearth_files::index::{Body, Volume};
 use hearth_residency::{AttemptId, Generation};
 use parking_lot::{Condvar, Mutex};
@@ -104,6 +104,17 @@ impl Track {
             state.attempt = None;
             state.gathered = None;
             wake(&state);
+        }
+    }
+
+    /// A scan did not find these folders (by inode; `None` = too many to name) where it had seen them. The attempt looks
+    /// at them as if the feed had told of them.
+    pub(crate) fn look_for(&self, astray: Option<Vec<u64>>) {
+        let mut state = self.state.lock();
+        let Some(gathered) = &mut state.gathered else { return };
+        match astray {
+            Some(folders) => folders.into_iter().for_each(|folder| gathered.add(Look::Folder { folder })),
+            None => gathered.lose(),
         }
     }
 

@@ -174,6 +174,7 @@ impl Snapshots {
             outcome: about.outcome,
             compared: false,
             behind: true,
+            folded: false,
             peak_bytes: self.stored(&counts, reader.file_bytes()).working_bytes,
         })
     }

@@ -34,7 +34,7 @@ impl Save {
         Recalled { known: self.published.known(), digest: self.digest }
     }
 
-    /// The same body as one that comes back into memory.
+    /// The same body as one that comes back into memory. What happened while it was out of it, nobody took in.
     pub(crate) fn revived(self) -> Made {
         let Save { published, digest, .. } = self;
         Made {
@@ -47,8 +47,9 @@ impl Save {
             device: published.device,
             closed: Arc::clone(&published.closed),
             outcome: (*published.outcome).clone(),
-            compared: published.is_compared(),
+            compared: false,
             behind: true,
+            folded: false,
             peak_bytes: 0,
         }
     }

@@ -103,3 +103,28 @@ fn many_changes_are_folded_in() {
     fs::write(fixture.path("t/last"), "").unwrap();
     assert_eq!(asked(&fixture, "type:file").0.len(), many + 2);
 }
+
+#[test]
+fn pages_go_on_in_the_instant_of_the_first_while_everything_changes() {
+    let fixture = Fixture::watching();
+    let files: Vec<String> = (10..60).map(|number| format!("f{number}")).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|name| (name.as_str(), "")).collect();
+    fixture.tree("t", &files);
+    fixture.add("t");
+    let (mut rows, mut cursor, mut pages) = (Vec::new(), None, 0);
+    loop {
+        let request = FindRequest { limit: Some(7), cursor, ..ask("type:file") };
+        let (page, summary) = fixture.run(&request).unwrap();
+        rows.extend(page);
+        pages += 1;
+        fs::write(fixture.path(&format!("t/a{pages}")), "").unwrap();
+        fs::remove_file(fixture.path(&format!("t/f{}", 60 - pages))).unwrap();
+        assert_eq!(asked(&fixture, &format!("=a{pages}")).0.len(), 1);
+        cursor = summary.cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    let wanted: Vec<String> = files.iter().map(|(name, _)| format!("t/{name}")).collect();
+    assert_eq!((rows, pages), (wanted, 8));
+}

@@ -19,6 +19,7 @@ struct Arrows {
 /// The house, from the ground up.
 const HOUSE: &[Arrows] = &[
     Arrows { from: "hearth-core", to: &[], optional: &[] },
+    Arrows { from: "hearth-disks", to: &[], optional: &[] },
     Arrows { from: "hearth-files", to: &["hearth-core"], optional: &[] },
     Arrows { from: "hearth-residency", to: &["hearth-core"], optional: &[] },
     Arrows { from: "hearth-snapshot", to: &["hearth-core"], optional: &[] },
@@ -41,6 +42,7 @@ const HOUSE: &[Arrows] = &[
         to: &[
             "hearth-client",
             "hearth-core",
+            "hearth-disks",
             "hearth-files",
             "hearth-protocol",
             "hearth-residency",

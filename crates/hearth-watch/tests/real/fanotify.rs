@@ -1,9 +1,10 @@
 //! The feed of a whole file system, on real ones. Needs root; without it each test says so and does nothing.
 
 use crate::pacing::{self, SETTLE};
-use crate::world::acts::{Actor, acts};
 use crate::world::sight::{look, uncovered};
-use crate::world::{KINDS, Kind, LONG, Place, catch_up, joined, may_mount, mounted, run};
+use crate::world::{KINDS, LONG, catch_up, joined, may_mount, run};
+use hearth_disks::acts::{Actor, acts};
+use hearth_disks::{Disk, Kind};
 use hearth_watch::{
     ActKind, Batch, Dirt, Feed, FeedError, FeedKind, FeedOptions, Proof, ReadAhead, Writes, fanotify,
 };
@@ -28,12 +29,12 @@ fn name(folder: &Path, name: &str) -> Dirt {
 }
 
 /// A feed of an own file system of each kind that can be had.
-fn on_each(test: &str, check: impl Fn(Kind, &Place)) {
+fn on_each(test: &str, check: impl Fn(Kind, &Disk)) {
     if !may_mount(test) {
         return;
     }
     for kind in KINDS {
-        if let Some(place) = mounted(kind, test) {
+        if let Some(place) = Disk::new(kind, test) {
             check(kind, &place);
         }
     }
@@ -291,7 +292,7 @@ fn of_a_btrfs_only_the_watched_subvolume_makes_dirt() {
     if !may_mount(test) {
         return;
     }
-    let Some(place) = mounted(Kind::Btrfs, test) else { return };
+    let Some(place) = Disk::new(Kind::Btrfs, test) else { return };
     for subvolume in ["home", "data"] {
         let path = place.root.join(subvolume);
         assert!(run("btrfs", &["subvolume", "create", path.to_str().expect("plain")]));
@@ -319,7 +320,7 @@ fn what_cannot_be_watched_as_a_whole_says_what_it_is() {
     if !may_mount(test) {
         return;
     }
-    let Some(place) = mounted(Kind::Tmpfs, test) else { return };
+    let Some(place) = Disk::new(Kind::Tmpfs, test) else { return };
     for folder in ["lower", "upper", "work", "merged"] {
         fs::create_dir(place.root.join(folder)).expect("made");
     }

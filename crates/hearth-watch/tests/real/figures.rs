@@ -1,7 +1,8 @@
 //! What a feed costs, printed. Run alone on a quiet machine, as root, built for release:
 //! `cargo test --release -p hearth-watch --test real figures -- --ignored --nocapture --test-threads=1`
 
-use crate::world::{Kind, LONG, Place, may_mount, mounted};
+use crate::world::{LONG, may_mount};
+use hearth_disks::{Disk, Kind};
 use hearth_watch::{Feed, FeedOptions, Writes, fanotify};
 use rustix::time::{ClockId, clock_gettime};
 use std::fmt::Display;
@@ -22,10 +23,10 @@ fn cpu() -> Duration {
     Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).expect("below a second"))
 }
 
-fn on_each(check: impl Fn(Kind, &Place)) {
+fn on_each(check: impl Fn(Kind, &Disk)) {
     if may_mount("figures") {
         for kind in KINDS {
-            mounted(kind, "figures").inspect(|place| check(kind, place));
+            Disk::new(kind, "figures").inspect(|place| check(kind, place));
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The feed of a tree, on real ones, as any user may have it. (Things that only root can do are tried and fail.)
 
 use crate::pacing::{self, SETTLE};
-use crate::world::acts::{Act, Actor, acts};
 use crate::world::sight::{look, uncovered};
 use crate::world::{LONG, catch_up, joined};
+use hearth_disks::acts::{Act, Actor, acts};
 use hearth_watch::inotify::{self, Enter};
 use hearth_watch::{Batch, Dirt, Feed, FeedError, FeedHandle, FeedKind, FeedOptions, Proof, ReadAhead};
 use proptest::strategy::Strategy;

@@ -1,6 +1,7 @@
 //! The mount table is watched: mounts come and go, and nothing is told in between. Needs root.
 
-use crate::world::{Kind, LONG, may_mount, mounted};
+use crate::world::{LONG, may_mount};
+use hearth_disks::{Disk, Kind};
 use hearth_watch::{FeedError, MountsChanged, MountsWatch};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ fn a_mount_and_an_unmount_are_told_once_each() {
     }
     let mut watch = MountsWatch::open().expect("opened");
     assert_eq!(watch.next(Duration::ZERO).expect("works"), None);
-    let place = mounted(Kind::Tmpfs, "mounts").expect("a tmpfs");
+    let place = Disk::new(Kind::Tmpfs, "mounts").expect("a tmpfs");
     assert_eq!(watch.next(LONG).expect("works"), Some(MountsChanged));
     assert_eq!(watch.next(Duration::ZERO).expect("works"), None);
     drop(place);

@@ -66,6 +66,7 @@ fn table(status: &Status, look: &Look) -> Table {
         ("source", left),
         ("tier", left),
         ("health", left),
+        ("feed", left),
         ("entries", right),
         ("memory", right),
         ("", left),
@@ -86,7 +87,7 @@ fn table(status: &Status, look: &Look) -> Table {
     table
 }
 
-fn cells(shard: &Shard, budget_bytes: u64, look: &Look) -> [String; 9] {
+fn cells(shard: &Shard, budget_bytes: u64, look: &Look) -> [String; 10] {
     let or_none = |text: String, there: bool| if there { text } else { "-".to_owned() };
     let has_body = matches!(shard.tier.as_str(), "warm" | "hot") && shard.generation > 0;
     let memory = shard.resident_bytes;
@@ -95,6 +96,7 @@ fn cells(shard: &Shard, budget_bytes: u64, look: &Look) -> [String; 9] {
         shard.tier.clone(),
         // What was given up with the memory is not empty to a person.
         or_none(shard.health.clone(), shard.health != "empty" || shard.loads_total == 0),
+        or_none(shard.feed.kind.clone(), shard.feed.kind != "none"),
         or_none(size::grouped(shard.rows), has_body),
         or_none(size::human(memory), memory > 0),
         if memory > 0 { bar(memory, budget_bytes, look.blocks) } else { String::new() },
@@ -149,6 +151,7 @@ fn push_details(out: &mut Vec<u8>, shard: &Shard, now: UnixNanos) {
     if let Some(error) = &shard.last_error {
         say(format!("error: {}{}", quote::visible(error.as_bytes()), next_attempt(shard, now)));
     }
+    feed_lines(shard, now).into_iter().for_each(&mut say);
     snapshot_lines(shard, now).into_iter().for_each(&mut say);
     let Some(scan) = &shard.last_scan else { return };
     if scan.denied + scan.failed > 0 {
@@ -160,6 +163,27 @@ fn push_details(out: &mut Vec<u8>, shard: &Shard, now: UnixNanos) {
     for skipped in &scan.skipped {
         say(format!("left out {}", quote::visible(skipped.as_bytes())));
     }
+}
+
+/// Why changes are not told as they happen, what was lost, and what the last comparison came to.
+fn feed_lines(shard: &Shard, now: UnixNanos) -> Vec<String> {
+    let feed = &shard.feed;
+    let in_memory = matches!(shard.tier.as_str(), "warm" | "hot");
+    let not_live =
+        (in_memory && !feed.live).then(|| format!("changes: {}", quote::visible(feed.text.as_bytes())));
+    let lost = (feed.overflows_total > 0).then(|| {
+        format!("changes came too fast {} times and were compared", size::grouped(feed.overflows_total))
+    });
+    let compared = feed.last_compare.map(|compare| {
+        format!(
+            "compared {} ago in {}: {} entries looked at, {} rows changed",
+            time::span(time::until(now, compare.at_ns)),
+            time::span(compare.took_ms),
+            size::grouped(compare.looked),
+            size::grouped(compare.changed),
+        )
+    });
+    [not_live, lost, compared].into_iter().flatten().collect()
 }
 
 /// What is on disk, and what went wrong with it. A load that found its snapshot or none is not worth a line.
@@ -195,7 +219,7 @@ fn next_attempt(shard: &Shard, now: UnixNanos) -> String {
 mod tests {
     use super::*;
     use crate::sample;
-    use hearth_protocol::answer::{LastScan, Scanning};
+    use hearth_protocol::answer::{Compared, Feed, LastScan, Scanning};
 
     const SECOND: i64 = 1_000_000_000;
 
@@ -229,19 +253,50 @@ mod tests {
             ..sample::shard()
         };
         let kept = Shard { pinned: true, ..sample::shard() };
-        let asleep =
-            Shard { tier: "parked".into(), health: "empty".into(), loads_total: 1, ..sample::shard() };
+        let asleep = Shard {
+            tier: "parked".into(),
+            health: "empty".into(),
+            loads_total: 1,
+            feed: none(),
+            ..sample::shard()
+        };
         let gone =
             Shard { resident_bytes: 0, tier: "cold".into(), query_rate_per_min: 0.01, ..asleep.clone() };
         let text = text(sample::daemon(), vec![hot, kept, asleep, gone]);
         let expect = "
-source  tier    health  entries  memory                 age  q/min      pin  root
-home    hot     fresh    12,345    256M  [####....]  1m 30s     42  29m 30s  /
-root    warm    fresh    12,345    2.0M  [#.......]  1m 30s    1.2      yes  /
-root    parked  -             -    2.0M  [#.......]       -    1.2        -  /
-root    cold    -             -       -                   -      0        -  /
+source  tier    health  feed      entries  memory                 age  q/min      pin  root
+home    hot     fresh   fanotify   12,345    256M  [####....]  1m 30s     42  29m 30s  /
+root    warm    fresh   fanotify   12,345    2.0M  [#.......]  1m 30s    1.2      yes  /
+root    parked  -       -               -    2.0M  [#.......]       -    1.2        -  /
+root    cold    -       -               -       -                   -      0        -  /
 ";
         assert!(text.ends_with(expect), "{text}");
+    }
+
+    fn none() -> Feed {
+        Feed { kind: "none".into(), text: "not in memory".into(), ..Feed::default() }
+    }
+
+    #[test]
+    fn a_feed_that_does_not_tell_is_explained_and_a_comparison_is_shown() {
+        let compare = Compared { at_ns: -120 * SECOND, took_ms: 1200, looked: 1_000_000, changed: 12 };
+        let feed = Feed {
+            kind: "poll".into(),
+            text: "polled every 300 s: too few watches".into(),
+            overflows_total: 2,
+            last_compare: Some(compare),
+            ..Feed::default()
+        };
+        let lines = feed_lines(&Shard { feed, ..sample::shard() }, 0);
+        let expect = [
+            "changes: polled every 300 s: too few watches",
+            "changes came too fast 2 times and were compared",
+            "compared 2m ago in 1s: 1,000,000 entries looked at, 12 rows changed",
+        ];
+        assert_eq!(lines, expect);
+        assert!(feed_lines(&sample::shard(), 0).is_empty());
+        let parked = Shard { tier: "parked".into(), feed: none(), ..sample::shard() };
+        assert!(feed_lines(&parked, 0).is_empty());
     }
 
     #[test]

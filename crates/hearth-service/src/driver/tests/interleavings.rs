@@ -92,6 +92,7 @@ impl Desk {
                 outcome: ScanOutcome::default(),
                 compared: true,
                 behind: false,
+                folded: false,
                 peak_bytes: BODY,
             }));
             let measured = Measured { body_bytes: BODY, digest_bytes: 1, peak_bytes: BODY };

@@ -1,4 +1,7 @@
 //! Things that programs do to files, at random.
+//!
+//! Paths are drawn from a few names, so that what is done meets what was done before: folders become files, names
+//! are taken over, files are removed while they are written to.
 
 use proptest::prelude::*;
 use rustix::fs::{
@@ -12,27 +15,44 @@ use std::path::{Path, PathBuf};
 
 /// One thing to do. Paths are few, so that things meet; what cannot be done is not done.
 #[derive(Clone, Debug)]
-pub(crate) enum Act {
+pub enum Act {
+    /// Makes a folder.
     Folder(PathBuf),
+    /// Writes so many bytes from the start; makes the file if it is not there.
     Write(PathBuf, u8),
+    /// Writes another file and renames it to this name.
     Replace(PathBuf),
     /// Opens a file for appending and keeps it open.
     Hold(PathBuf),
     /// Appends to a file that is held open.
     Append(usize),
+    /// Changes the size, by path.
     Truncate(PathBuf, u8),
+    /// Writes through a shared mapping.
     Mapped(PathBuf),
+    /// Renames, also over what is there.
     Rename(PathBuf, PathBuf),
+    /// Two names change places.
     Exchange(PathBuf, PathBuf),
+    /// Gives a file another name.
     Link(PathBuf, PathBuf),
+    /// Makes a file that gets its name last.
     Unnamed(PathBuf),
+    /// Removes a file or an empty folder.
     Remove(PathBuf),
+    /// Removes a folder with everything in it.
     RemoveAll(PathBuf),
+    /// Changes the permissions.
     Mode(PathBuf, bool),
+    /// Changes owner and group.
     Owner(PathBuf, u8),
+    /// Changes the modification time only.
     Modified(PathBuf, u8),
+    /// Sets an extended attribute.
     Attribute(PathBuf, u8),
+    /// Makes a symbolic link.
     SymbolicLink(PathBuf),
+    /// Makes a named pipe.
     Fifo(PathBuf),
 }
 
@@ -65,23 +85,28 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 /// Sequences of things to do.
-pub(crate) fn acts(most: usize) -> impl Strategy<Value = Vec<Act>> {
+pub fn acts(most: usize) -> impl Strategy<Value = Vec<Act>> {
     proptest::collection::vec(act(), 1..most)
 }
 
 /// Does things below a folder.
-pub(crate) struct Actor<'a> {
+#[derive(Debug)]
+pub struct Actor<'a> {
     root: &'a Path,
     held: Vec<File>,
 }
 
 impl<'a> Actor<'a> {
-    pub(crate) fn new(root: &'a Path) -> Self {
+    /// Nothing is held open yet.
+    pub fn new(root: &'a Path) -> Self {
         Self { root, held: Vec::new() }
     }
 
-    /// Does one thing; an error means that it was not possible.
-    pub(crate) fn run(&mut self, act: &Act) -> std::io::Result<()> {
+    /// Does one thing.
+    ///
+    /// # Errors
+    /// It was not possible; nothing was done, or a part of it.
+    pub fn run(&mut self, act: &Act) -> std::io::Result<()> {
         let at = |path: &Path| self.root.join(path);
         match act {
             Act::Folder(path) => fs::create_dir(at(path)),
