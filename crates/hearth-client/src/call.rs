@@ -141,15 +141,6 @@ impl Client {
         self.report(method::DUPES, params, on)
     }
 
-    /// `since`: as [`Client::du`].
-    pub fn since(
-        &mut self,
-        params: &SinceParams,
-        on: &mut dyn FnMut(Event<'_>) -> io::Result<()>,
-    ) -> Result<(Vec<Change>, Summary), CallError> {
-        self.report(method::SINCE, params, on)
-    }
-
     /// `history`: as [`Client::du`].
     pub fn history(
         &mut self,
@@ -157,6 +148,15 @@ impl Client {
         on: &mut dyn FnMut(Event<'_>) -> io::Result<()>,
     ) -> Result<(Vec<Act>, Summary), CallError> {
         self.report(method::HISTORY, params, on)
+    }
+
+    /// `since`: as [`Client::du`].
+    pub fn since(
+        &mut self,
+        params: &SinceParams,
+        on: &mut dyn FnMut(Event<'_>) -> io::Result<()>,
+    ) -> Result<(Vec<Change>, Summary), CallError> {
+        self.report(method::SINCE, params, on)
     }
 
     /// `hello`: what the daemon is and can do. Not needed before other requests.

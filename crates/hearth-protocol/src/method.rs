@@ -13,10 +13,10 @@ pub const DU: &str = "du";
 pub const STATS: &str = "stats";
 /// Files of equal content.
 pub const DUPES: &str = "dupes";
-/// What changed in a source after a clock.
-pub const SINCE: &str = "since";
 /// Which program made, changed or removed something.
 pub const HISTORY: &str = "history";
+/// What changed in a source after a clock.
+pub const SINCE: &str = "since";
 /// Register a source.
 pub const ADD: &str = "add";
 /// Unregister a source.
@@ -57,8 +57,8 @@ pub const ALL: [&str; 23] = [
     DU,
     STATS,
     DUPES,
-    SINCE,
     HISTORY,
+    SINCE,
     ADD,
     FORGET,
     LIST,

@@ -40,7 +40,7 @@ impl Service {
         let volume = volume(&root)?;
         check_overlap(&registry, &root, &volume)?;
         let info = registry.add(&root, name)?;
-        self.catalogue.insert(self.unknown_shard(&info));
+        self.catalogue.insert(self.new_shard(&info));
         drop(registry);
         self.load(&info, None);
         Ok(info)
@@ -161,7 +161,7 @@ impl Service {
     pub(crate) fn load_everything(&self) {
         let sources = self.registry.lock().sources().to_vec();
         let look = |info: &SourceInfo| {
-            let mut shard = self.unknown_shard(info);
+            let mut shard = self.new_shard(info);
             let stored = self.look_for_snapshot(&mut shard);
             self.catalogue.insert(shard);
             stored
@@ -172,8 +172,8 @@ impl Service {
         sources.iter().zip(stored).for_each(|(info, stored)| self.load(info, stored));
     }
 
-    /// A source that nothing is known of yet.
-    fn unknown_shard(&self, info: &SourceInfo) -> Shard {
+    /// A source that nothing is known of, as it is configured.
+    fn new_shard(&self, info: &SourceInfo) -> Shard {
         let shard = Shard::new(info.clone());
         shard.source.journal.keep(self.config.history.changes);
         let entries = self.acts_kept();

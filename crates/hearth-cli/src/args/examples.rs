@@ -56,6 +56,15 @@ Examples:
   hearth stats --by owner -t file 'size:>100mb'
   hearth stats --by folder --in /var --csv";
 
+pub(crate) const HISTORY: &str = "\
+Examples:
+  hearth history                    what programs did last
+  hearth history src/main.rs        who made, changed or removed this, also if it is gone
+  hearth history . -n 100           everything done below here
+  hearth history '*.conf' --in /etc
+  hearth history ext:db --json | jq -r '.command // empty' | sort | uniq -c
+
+A daemon of root keeps a history if `history.entries` is set (`hearth config`).";
 pub(crate) const SINCE: &str = "\
 Examples:
   clock=$(hearth find --json -n 1 | jq -r 'select(.type == \"summary\") | .meta[0].clock')
@@ -69,16 +78,6 @@ Examples:
   hearth watch '*.rs'               Rust files, wherever they are
   hearth watch -t file -S '>1gb'    files that grow beyond a gigabyte
   hearth watch --in ~/Downloads --json | jq -r 'select(.what == \"appeared\") | .path'";
-
-pub(crate) const HISTORY: &str = "\
-Examples:
-  hearth history                    what programs did last
-  hearth history src/main.rs        who made, changed or removed this, also if it is gone
-  hearth history . -n 100           everything done below here
-  hearth history '*.conf' --in /etc
-  hearth history ext:db --json | jq -r '.command // empty' | sort | uniq -c
-
-A daemon of root keeps a history if `history.entries` is set (`hearth config`).";
 
 pub(crate) const ADD: &str = "\
 Examples:

@@ -52,13 +52,19 @@ impl Live {
 
 impl Pursuit {
     /// Brings a body up to what was told since the beginning, and lets it be the one that follows the feed. One that is
-    /// behind its source anyway is left as it is.
+    /// behind its source anyway is left as it is. `differs`: places at which it may differ from the body that was in
+    /// memory when the attempt began, where that is known.
     ///
     /// # Errors
     /// The attempt was stopped or overtaken, or the source cannot be read.
-    pub(crate) fn hand_over(&self, made: &mut Made, cancel: &CancelToken) -> Result<(), Failure> {
+    pub(crate) fn hand_over(
+        &self,
+        made: &mut Made,
+        differs: Option<Seen>,
+        cancel: &CancelToken,
+    ) -> Result<(), Failure> {
         let mut index = self.source.track.index.lock();
-        let mut next = Next::new(&made.body, &made.digest, made.folded.then(Seen::default));
+        let mut next = Next::new(&made.body, &made.digest, differs);
         if !made.behind {
             self.look_at_gathered(&mut next, cancel)?;
         }
@@ -79,7 +85,7 @@ impl Pursuit {
     pub(crate) fn confirm(
         &self,
         catalogue: &Catalogue,
-        renewed: &Renewed,
+        renewed: Renewed,
         run: &ScanRun,
     ) -> Result<Confirmed, Failure> {
         let mut index = self.source.track.index.lock();
@@ -99,7 +105,7 @@ impl Pursuit {
                 began: handed,
             });
         }
-        let mut next = Next::new(&renewed.body, &renewed.digest, Some(renewed.seen.clone()));
+        let mut next = Next::new(&renewed.body, &renewed.digest, Some(renewed.seen));
         self.look_at_gathered(&mut next, &run.cancel)?;
         let is_same = Arc::ptr_eq(&next.body, &published.body);
         let content = (!is_same).then(|| (Arc::clone(&next.body), Arc::clone(&next.digest)));
