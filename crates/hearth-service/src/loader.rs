@@ -12,7 +12,6 @@ use crate::pools;
 use crate::run::{self, ScanRun};
 use crate::snapshots::{self, NotLoaded, Save, Snapshots, loaded};
 use hearth_core::{HeapSize, UnixNanos};
-use hearth_files::follow::Seen;
 use hearth_residency::{AttemptId, ChangeClass, ChangeSet, Job, Measured, Outcome, ShardId};
 use hearth_snapshot::LoadError;
 use parking_lot::{Condvar, Mutex};
@@ -117,8 +116,8 @@ impl Loader {
         let made = catch_unwind(AssertUnwindSafe(|| {
             let pursuit = live.map(|live| live.begin(&source, attempt));
             match (self.make(&source, job, run)?, pursuit) {
-                (Attempted::Body { mut made, differs }, pursuit) => {
-                    pursuit.map_or(Ok(()), |pursuit| pursuit.hand_over(&mut made, differs, &run.cancel))?;
+                (Attempted::Body(mut made), pursuit) => {
+                    pursuit.map_or(Ok(()), |pursuit| pursuit.hand_over(&mut made, &run.cancel))?;
                     Ok(built(made))
                 }
                 (Attempted::Renewed(renewed), Some(pursuit)) => {
@@ -160,7 +159,7 @@ impl Loader {
                 (None, None) => Err(Failure::Failed("there is no snapshot".to_owned())),
             },
             Job::Load => match (saving(), stored) {
-                (Some(save), _) => Ok(Attempted::body(save.revived())),
+                (Some(save), _) => Ok(Attempted::Body(save.revived())),
                 (None, Some(stored)) => match self.recall(stored, source, shown, run)? {
                     Some(made) => Ok(made),
                     None => self.scan(source, run, partial),
@@ -181,14 +180,11 @@ impl Loader {
         source.run.store(Some(Arc::clone(run)));
         let _ending = Ending { source, run };
         Ok(match class {
-            ChangeClass::Apply => {
-                let made = self.maker.fold(source, run, present)?;
-                Attempted::Body { made, differs: Some(Seen::default()) }
-            }
+            ChangeClass::Apply => Attempted::Body(self.maker.fold(source, run, present)?),
             ChangeClass::Reconcile | ChangeClass::Rebuild => {
                 match self.maker.compare(source, run, present)? {
                     Comparison::Renewed(renewed) => Attempted::Renewed(renewed),
-                    Comparison::Anew(made) => Attempted::body(made),
+                    Comparison::Anew(made) => Attempted::Body(made),
                 }
             }
         })
@@ -200,7 +196,7 @@ impl Loader {
         let _ending = Ending { source, run };
         let made = self.maker.make(source, run, partial)?;
         info!(source = source.info.name, entries = made.outcome.entries, "index made");
-        Ok(Attempted::body(made))
+        Ok(Attempted::Body(made))
     }
 
     /// Compares what was read from disk before anybody sees it.
@@ -208,7 +204,7 @@ impl Loader {
         let present = Present::from(&made);
         source.run.store(Some(Arc::clone(run)));
         let _ending = Ending { source, run };
-        Ok(Attempted::body(match self.maker.compare(source, run, &present)? {
+        Ok(Attempted::Body(match self.maker.compare(source, run, &present)? {
             Comparison::Anew(made) => made,
             Comparison::Renewed(Renewed { body, digest, device, outcome, peak_bytes, .. }) => Made {
                 body,
@@ -246,7 +242,7 @@ impl Loader {
                     // Answers do not go back in time: it is compared before it is shown.
                     return self.bring_up(source, made, run).map(Some);
                 }
-                Ok(Some(Attempted::body(made)))
+                Ok(Some(Attempted::Body(made)))
             }
             Err(NotLoaded::Cancelled) => Err(Failure::Cancelled),
             Err(NotLoaded::Because(error)) => {
@@ -342,20 +338,9 @@ fn not_older(shown: Option<UnixNanos>, made: UnixNanos) -> Result<(), NotLoaded>
 
 /// What an attempt made, before it is handed over.
 enum Attempted {
-    Body {
-        made: Made,
-        /// Places at which it may differ from the body that was in memory, if that is known.
-        differs: Option<Seen>,
-    },
+    Body(Made),
     Renewed(Renewed),
     Digest(Recalled),
-}
-
-impl Attempted {
-    /// A body of which nobody knows how it differs from the one before.
-    fn body(made: Made) -> Self {
-        Attempted::Body { made, differs: None }
-    }
 }
 
 fn built(made: Made) -> Ended {

@@ -1,4 +1,7 @@
 //! What changed: rows of `since`, and what standing queries tell.
+//!
+//! A row of `since` may stand for everything below a folder; an event of a standing query is about one entry. Fields
+//! that an event does not have are absent, never null.
 
 use crate::bytes::{FromField, PathField, V1};
 use crate::params::Topic;

@@ -1,4 +1,7 @@
 //! Changes and standing queries, between the wire and the service.
+//!
+//! The service groups events that belong together under one clock; on the wire the last of them carries it, so
+//! that who goes on from a clock has seen all that it stands for.
 
 use super::{Report, metas, within};
 use crate::answer;

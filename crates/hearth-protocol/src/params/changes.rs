@@ -1,4 +1,7 @@
 //! Parameters of what is about changes: `since`, and the standing queries of `subscribe`.
+//!
+//! Clocks are opaque text that the daemon gave; each names its source. A standing query is a topic like any other
+//! but needs a query, so `subscribe` and `unsubscribe` have parameters of their own.
 
 use super::{Topic, is_default};
 use crate::bytes::B64;

@@ -1,4 +1,7 @@
 //! Requests and answers about what changed: `since` a clock, and standing queries.
+//!
+//! Both lead from one state to the next when they are carried out in order: changes on a list of paths, events on a
+//! list of what matches. What cannot be told is said, by an error or by [`WatchEvent::Resync`], never left out.
 
 use super::{SourceMeta, SourceName};
 use hearth_core::{EntryKind, UnixNanos};

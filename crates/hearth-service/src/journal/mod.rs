@@ -22,7 +22,7 @@ use crate::clock;
 use hearth_core::UnixNanos;
 use hearth_files::follow::{CHANGES_RECORDED, Seen, differences};
 use hearth_files::index::Body;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use position::Position;
 use record::{Record, records};
 use std::cell::LazyCell;
@@ -212,9 +212,7 @@ impl Journal {
             let next = self.position(after.generation);
             return Ok(Page { records: Vec::new(), next, more: false });
         }
-        let mut state = self.state.lock();
-        let until = Instant::now() + CATCH_UP;
-        while state.latest < generation && !self.advanced.wait_until(&mut state, until).timed_out() {}
+        let state = self.caught_up(generation);
         if state.latest < generation || !state.knows(after.generation) {
             return Err(Moved);
         }
@@ -241,9 +239,18 @@ impl Journal {
         Page { records, next: self.position(state.latest.max(after.generation)), more: false }
     }
 
-    /// Lets a watcher hear of every step from now on, and gives the position that it begins after.
-    pub(crate) fn begin_to_tell(&self, watcher: &Arc<Watcher>) -> Position {
+    /// The state, once everything up to a published generation is known, which it is in a moment, or never where nobody
+    /// follows the source.
+    fn caught_up(&self, generation: u64) -> MutexGuard<'_, State> {
         let mut state = self.state.lock();
+        let until = Instant::now() + CATCH_UP;
+        while state.latest < generation && !self.advanced.wait_until(&mut state, until).timed_out() {}
+        state
+    }
+
+    /// Lets a watcher hear of every step after the published generation, and gives the position that it begins after.
+    pub(crate) fn begin_to_tell(&self, watcher: &Arc<Watcher>, generation: u64) -> Position {
+        let mut state = self.caught_up(generation);
         state.watchers.push(Arc::downgrade(watcher));
         self.position(state.latest)
     }
@@ -253,8 +260,9 @@ impl Journal {
         &self,
         watcher: &Arc<Watcher>,
         after: Position,
+        generation: u64,
     ) -> (Position, Result<Vec<Record>, Moved>) {
-        let mut state = self.state.lock();
+        let mut state = self.caught_up(generation);
         state.watchers.push(Arc::downgrade(watcher));
         let known =
             after.epoch == self.epoch && (after.generation == state.latest || state.knows(after.generation));

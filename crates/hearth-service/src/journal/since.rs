@@ -1,4 +1,7 @@
 //! `since`: what changed in a source after a clock.
+//!
+//! The source is read as any question reads it, which brings it into memory and waits for freshness if that is
+//! asked for; then the journal is asked for what came between the clock and the generation that was read.
 
 use super::position::Position;
 use super::record::Record;

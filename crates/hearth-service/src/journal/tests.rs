@@ -154,7 +154,7 @@ impl World {
         let mailbox = Arc::new(Mailbox::new(Box::new(|| ())));
         let standing = Arc::new(Standing::new(&query(text)).expect("a query that can be kept"));
         let watcher = Arc::new(Watcher::new("s".into(), standing, Arc::clone(&mailbox)));
-        self.journal.begin_to_tell(&watcher);
+        self.journal.begin_to_tell(&watcher, 0);
         (watcher, mailbox)
     }
 
@@ -401,7 +401,7 @@ proptest! {
         for (text, at) in QUERIES.iter().flat_map(|text| (0..world.bodies.len()).map(move |at| (text, at))) {
             let query = query(text);
             let (watcher, _) = world.watch(text);
-            let (_, missed) = world.journal.go_on_telling(&watcher, world.position(at as u64 + 1));
+            let (_, missed) = world.journal.go_on_telling(&watcher, world.position(at as u64 + 1), 0);
             let events = missed_events(watcher.standing(), world.body(), &missed.expect("all is kept"));
             if matches!(events[..], [WatchEvent::Resync { .. }]) {
                 continue;

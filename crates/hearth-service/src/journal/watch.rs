@@ -94,10 +94,11 @@ impl Service {
         let name = shard.source.info.name.clone();
         // Before it is told of anything, so that it is not out of memory meanwhile.
         watching._claims.push(self.driver.claim(shard.id()));
+        let generation = shard.published.as_ref().map_or(0, |published| published.generation);
         let from = match since {
-            None => journal.begin_to_tell(&watcher),
+            None => journal.begin_to_tell(&watcher, generation),
             Some(since) => {
-                let (from, missed) = journal.go_on_telling(&watcher, since);
+                let (from, missed) = journal.go_on_telling(&watcher, since, generation);
                 let now = self.catalogue.get(shard.id()).and_then(|shard| shard.published.clone());
                 let events = match (missed, now) {
                     (Ok(missed), _) if missed.is_empty() => Vec::new(),

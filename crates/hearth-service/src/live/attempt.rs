@@ -55,19 +55,13 @@ impl Live {
 
 impl Pursuit {
     /// Brings a body up to what was told since the beginning, and lets it be the one that follows the feed. One that is
-    /// behind its source anyway is left as it is. `differs`: places at which it may differ from the body that was in
-    /// memory when the attempt began, where that is known.
+    /// behind its source anyway is left as it is.
     ///
     /// # Errors
     /// The attempt was stopped or overtaken, or the source cannot be read.
-    pub(crate) fn hand_over(
-        &self,
-        made: &mut Made,
-        differs: Option<Seen>,
-        cancel: &CancelToken,
-    ) -> Result<(), Failure> {
+    pub(crate) fn hand_over(&self, made: &mut Made, cancel: &CancelToken) -> Result<(), Failure> {
         let mut index = self.source.track.index.lock();
-        let mut next = Next::new(&made.body, &made.digest, differs);
+        let mut next = Next::new(&made.body, &made.digest, made.folded.then(Seen::default));
         if !made.behind {
             self.look_at_gathered(&mut next, cancel)?;
         }
