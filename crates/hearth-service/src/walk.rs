@@ -65,6 +65,12 @@ pub(crate) fn is_unmounted(root: &[u8], before: u64, now: u64) -> bool {
     before != now && parent.is_some_and(|parent| parent.dev() == now)
 }
 
+/// True if a root is on a file system of several trees, of which a feed tells one at a time (btrfs).
+pub(crate) fn has_subvolumes(root: &[u8]) -> bool {
+    const BTRFS: u64 = 0x9123_683e;
+    rustix::fs::statfs(path(root)).is_ok_and(|status| status.f_type as u64 == BTRFS)
+}
+
 fn root_meta(meta: &Metadata) -> Meta {
     let nanos = |seconds: i64, nanos: i64| seconds.saturating_mul(1_000_000_000).saturating_add(nanos);
     let created = meta.created().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());

@@ -8,7 +8,7 @@ use super::attempt::advance;
 use super::backlog::{folder_of, look_at};
 use super::opening::{ACTS, REST, is_live};
 use super::remembered::Remembered;
-use super::state::Verified;
+use super::state::{BEYOND, Verified};
 use super::track::{Bridge, Followed, name};
 use crate::catalogue::Source;
 use crate::clock;
@@ -29,6 +29,11 @@ use tracing::{debug, warn};
 const FOREVER: Duration = Duration::MAX;
 /// Nothing for so long after something happened: everything is taken in.
 const QUIET: Duration = Duration::from_millis(250);
+/// Inode of the root of every btrfs subvolume.
+const SUBVOLUME_ROOT: u64 = 256;
+/// Time between two comparisons because of what the feed does not tell, unless somebody waits.
+const BEYOND_EVERY: Duration = Duration::from_secs(30);
+
 /// Time between two tries to open a feed that broke, at first.
 const REOPEN_LEAST: Duration = Duration::from_millis(500);
 const REOPEN_MOST: Duration = Duration::from_secs(60);
@@ -40,6 +45,8 @@ pub(super) struct Following {
     follower: Follower,
     /// Device of the root.
     device: u64,
+    /// The file system has subvolumes, and the feed tells of one of them only.
+    subvolumes: bool,
     cancel: CancelToken,
 }
 
@@ -59,7 +66,8 @@ enum Place {
 impl Following {
     pub(super) fn new(live: Arc<Live>, source: Arc<Source>, device: u64) -> Self {
         let follower = live.walk.follower(&source.info.root);
-        Self { live, source, follower, device, cancel: CancelToken::new() }
+        let subvolumes = walk::has_subvolumes(&source.info.root);
+        Self { live, source, follower, device, subvolumes, cancel: CancelToken::new() }
     }
 
     /// Reads feeds until it is told to stop.
@@ -72,6 +80,7 @@ impl Following {
                 error => {
                     warn!(source = name(&self.source), "the feed broke: {error}");
                     self.lose(format!("the feed broke: {error}"));
+                    self.catch_up(None);
                 }
             }
             let Some(next) = self.reopen() else { return };
@@ -96,17 +105,32 @@ impl Following {
                 (state.feed, state.no_feed) = (None, "its feed broke and is opened anew".to_owned());
                 let until = Instant::now() + patience;
                 let track = &self.source.track;
-                while !state.stopping && !track.changed.wait_until(&mut state, until).timed_out() {}
+                state.remounted = false;
+                while !state.stopping
+                    && !state.remounted
+                    && !track.changed.wait_until(&mut state, until).timed_out()
+                {}
                 if state.stopping {
                     return None;
                 }
             }
+            if self.is_unmounted() {
+                // Whatever lies below is not what was indexed. The mount table tells when to look again.
+                patience = REOPEN_MOST;
+                continue;
+            }
             if let Some(opened) = self.live.open(&self.source) {
                 self.device = opened.device;
+                self.subvolumes = walk::has_subvolumes(&self.source.info.root);
                 return Some(opened.feed);
             }
             patience = (patience * 2).min(REOPEN_MOST);
         }
+    }
+
+    fn is_unmounted(&self) -> bool {
+        let root = &self.source.info.root;
+        walk::look(root).is_ok_and(|now| walk::is_unmounted(root, self.device, now.device))
     }
 
     fn follow(&self, feed: &mut dyn Feed) -> FeedError {
@@ -119,7 +143,13 @@ impl Following {
                     self.note(batch, feed);
                     None
                 }
-                Ok(None) => Some(before),
+                Ok(None) => {
+                    if self.subvolumes && before.0.elapsed() >= BEYOND_EVERY {
+                        // What is not its own a feed tells only when it is asked for what it has.
+                        feed.handle().wake();
+                    }
+                    Some(before)
+                }
                 Err(error) => return error,
             };
             if self.source.track.state.lock().remounted {
@@ -130,6 +160,7 @@ impl Following {
             timeout = match (again, unquiet) {
                 (true, _) => REST,
                 (false, true) => QUIET,
+                (false, false) if self.subvolumes => BEYOND_EVERY,
                 (false, false) => FOREVER,
             };
         }
@@ -159,6 +190,7 @@ impl Following {
         }
         let acts = batch.acts.into_iter().filter(|act| !self.live.own.hold(self.device, act.folder));
         state.acts.add(acts, batch.acts_dropped, self.source.history.entries().max(ACTS));
+        state.beyond |= self.subvolumes && batch.elsewhere > 0;
         state.held.extend(batch.cookies);
         if state.gathered.as_ref().is_some_and(super::backlog::Backlog::is_lost) {
             state.outdate("more changed than could be remembered");
@@ -181,6 +213,9 @@ impl Following {
             place = self.settle(&mut index);
         } else if place != Place::Waiting {
             self.remember(&[]);
+        }
+        if let Some(followed) = index.as_ref().filter(|_| place == Place::Following) {
+            self.look_beyond(&followed.body);
         }
         let heavy = index.as_ref().filter(|_| place == Place::Following);
         let heavy =
@@ -351,7 +386,9 @@ impl Following {
             Place::Unfollowed if state.outdated.is_some() => {}
             Place::Unfollowed => state.outdate("what is in memory is not the index that follows the disk"),
         }
-        let knows = matches!(place, Place::Following | Place::OutOfMemory { .. }) && state.outdated.is_none();
+        let knows = matches!(place, Place::Following | Place::OutOfMemory { .. })
+            && state.outdated.is_none()
+            && !state.beyond;
         if knows {
             state.pass();
         }
@@ -359,6 +396,27 @@ impl Following {
             return Some(ChangeClass::Reconcile);
         }
         None
+    }
+
+    /// Something changed in the file system of which the feed tells nothing. Where that can be inside the source, it is
+    /// compared: now if somebody waits, else now and then.
+    fn look_beyond(&self, body: &Body) {
+        if !self.source.track.state.lock().beyond {
+            return;
+        }
+        // The root of every subvolume has this inode.
+        let roots = body.folder_inodes().filter(|inode| *inode == SUBVOLUME_ROOT).count();
+        let own = usize::from(body.meta(body.root_row()).inode == SUBVOLUME_ROOT);
+        let mut state = self.source.track.state.lock();
+        if roots <= own {
+            state.beyond = false;
+            return;
+        }
+        let rested = state.compared_beyond.is_none_or(|at| at.elapsed() >= BEYOND_EVERY);
+        if !state.held.is_empty() || rested {
+            (state.beyond, state.compared_beyond) = (false, Some(Instant::now()));
+            state.outdate(BEYOND);
+        }
     }
 
     /// Asks the kernel for an attempt.

@@ -17,6 +17,9 @@ use std::time::Instant;
 /// Cookies that came through and that nobody has taken note of; older ones are dropped.
 const PASSED: usize = 8192;
 
+/// Why a comparison is needed on btrfs.
+pub(super) const BEYOND: &str = "something changed in another subvolume, of which nothing is told";
+
 /// The feed that is read now.
 #[derive(Debug)]
 pub(super) struct OpenFeed {
@@ -42,6 +45,10 @@ pub(super) struct State {
     pub(super) no_feed: String,
     /// What was mounted when the feed was opened.
     pub(super) standing: Option<Standing>,
+    /// Something changed of which the feed tells nothing, perhaps inside the source.
+    pub(super) beyond: bool,
+    /// When a comparison was last asked for because of that.
+    pub(super) compared_beyond: Option<Instant>,
     /// The feed is of a file system that is not, or no longer, the one at the root.
     pub(super) remounted: bool,
     /// What the followed body lacks.

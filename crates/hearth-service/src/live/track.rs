@@ -4,7 +4,7 @@
 //! and the kernel's thread never take the first.
 
 use super::opening::is_live;
-use super::state::{State, Verified};
+use super::state::{BEYOND, State, Verified};
 use crate::api::{CompareOutcome, FeedStatus};
 use crate::catalogue::{Published, Source};
 use hearth_core::UnixNanos;
@@ -81,7 +81,11 @@ impl Track {
         let state = self.state.lock();
         Freshness {
             live: state.feed.as_ref().is_some_and(|feed| is_live(feed.kind)),
-            outdated: state.outdated.clone().filter(|why| !why.is_empty()),
+            outdated: state
+                .outdated
+                .clone()
+                .filter(|why| !why.is_empty())
+                .or_else(|| state.beyond.then(|| BEYOND.to_owned())),
             behind: state.oldest.map_or(Duration::ZERO, |since| since.elapsed()),
             verified: state.verified.map(|verified| verified.at),
         }

@@ -50,6 +50,25 @@ fn storm(top: &Path, outside: Option<&Path>, home: &Path, feed: &str) {
     assert!(feed.advances_total > 20, "{feed:?}");
 }
 
+/// Nothing is told of it, so it is compared when somebody asks.
+#[test]
+fn what_changes_in_a_subvolume_inside_is_in_an_answer_that_waits() {
+    let test = "what_changes_in_a_subvolume_inside_is_in_an_answer_that_waits";
+    if !own_mounts(&format!("systems::{test}")) {
+        return;
+    }
+    let Some(disk) = Disk::new(Kind::Btrfs, test) else { return };
+    let inner = disk.root.join("inner");
+    subvolume(&inner).expect("btrfs makes subvolumes");
+    storms::fill(&inner.join("folder"), 5).expect("filled");
+    let world = World::open(&disk.beside().join("home"), &disk.root, Config::default());
+    world.assert_fresh("the beginning");
+    for round in 0..3 {
+        fs::write(inner.join(format!("new-{round}")), "x").expect("written");
+        world.assert_fresh("a change in the subvolume");
+    }
+}
+
 #[test]
 fn a_volume_on_ext4_stays_fresh() {
     whole(Kind::Ext4, "fanotify", "a_volume_on_ext4_stays_fresh");
