@@ -1,5 +1,6 @@
 //! Options of the commands that tell what changed: `since` a clock, and from now on.
 
+use super::WaitTime;
 use super::examples;
 use super::find::QueryArgs;
 use clap::Args;
@@ -28,6 +29,9 @@ pub(crate) struct SinceArgs {
     /// Give up after this many milliseconds
     #[arg(long, value_name = "MS")]
     pub(crate) timeout: Option<u64>,
+    /// See everything that was written before this question, waiting at most this long for that: 500ms, 2s
+    #[arg(long, value_name = "TIME")]
+    pub(crate) wait_fresh: Option<WaitTime>,
 }
 
 /// Show what matches as it appears, changes or vanishes, until interrupted

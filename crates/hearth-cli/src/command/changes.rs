@@ -30,6 +30,7 @@ pub(crate) fn since(args: &SinceArgs, console: &mut Console) -> Outcome {
         clock: args.clock.clone(),
         limit: args.limit,
         timeout_ms: args.timeout,
+        wait_fresh_ms: args.wait_fresh.map(|wait| wait.ms),
         ..SinceParams::default()
     };
     for folder in &args.within {

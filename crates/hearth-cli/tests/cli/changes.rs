@@ -43,6 +43,19 @@ fn since_shows_what_changed_and_where_to_go_on() {
 }
 
 #[test]
+fn since_that_waits_misses_nothing() {
+    let world = World::with(&["a"]);
+    let before = clock(&world);
+    for number in 0..10 {
+        fs::write(world.tree().join(format!("n{number}")), "").expect("written");
+        let run = world.run(&["since", &before, "--wait-fresh", "30s"]);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        let lines = world.relative(&run);
+        assert!(lines.contains(&format!("+ n{number}")), "{lines:?}");
+    }
+}
+
+#[test]
 fn a_clock_that_nobody_knows_is_an_error_that_says_what_to_do() {
     let world = World::with(&["a"]);
     let run = world.run(&["since", "yesterday"]);
