@@ -197,7 +197,11 @@ impl Following {
         }
         let company = !state.open.is_empty() || !state.held.is_empty();
         if company || state.own.is_lost() {
-            std::mem::take(&mut state.own).take().into_iter().for_each(|look| state.open.add(look));
+            let mut own = std::mem::take(&mut state.own);
+            if own.is_lost() {
+                state.open.lose();
+            }
+            own.take().into_iter().for_each(|look| state.open.add(look));
         }
     }
 
