@@ -2,10 +2,11 @@
 //!
 //! Queries, attempts and operators put messages into its bounded inbox; it steps the kernel and carries
 //! out what follows: one publication of the catalogue a step, then attempts, logs and replies. It waits
-//! until the kernel's next due time at most. While anything is going on it also looks around now and then: at
-//! attempts, queries, what the process holds, pressure. Otherwise it sleeps until somebody rings: a query, a
-//! message, the last reader of a body, or the alarm of the system. Without such an alarm it never sleeps long. What takes long is done elsewhere: attempts on threads of
-//! their own, letting go of memory by the janitor.
+//! until the kernel's next due time at most. While anything is going on it also looks around now and
+//! then: at attempts, queries, what the process holds, pressure. Otherwise it sleeps until somebody rings:
+//! a query, a message, the last reader of a body, or the alarm of the system, without which it never
+//! sleeps long. What takes long is done elsewhere: attempts on threads of their own, letting go of memory
+//! by the janitor.
 
 mod publication;
 

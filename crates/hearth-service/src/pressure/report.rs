@@ -59,7 +59,11 @@ fn alarm(world: &dyn MemoryWorld) -> Result<String, String> {
         let why = words(&error);
         format!("{PSI}: {why}; pressure is looked at every pressure.poll_ms, also when nothing happens")
     })?;
-    Ok(format!("100 ms of stalls in 2 s wake the daemon, as do the events of {} groups", alarm.groups()))
+    let events = match alarm.groups() {
+        0 => String::new(),
+        groups => format!(", as do the events of {groups} control groups"),
+    };
+    Ok(format!("100 ms of stalls in 2 s wake the daemon{events}"))
 }
 
 fn v2(world: &dyn MemoryWorld) -> Result<String, String> {
