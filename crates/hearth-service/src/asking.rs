@@ -224,7 +224,7 @@ impl Service {
             }
             Err(error) => return Err(error),
         };
-        answered.shard.source.touch(clock::now_ns());
+        self.catalogue.touch(&answered.shard.source, clock::now_ns());
         // A part that is opened again is told as it was answered first.
         let _ = part.answered.set(answered);
         Ok(held)
@@ -238,7 +238,7 @@ impl Service {
         let freshness = Freshness { verified: Some(fresh_at), ..Freshness::default() };
         let from = Some(published.known());
         let answered = Answered { shard, from, failure: None, freshness, waited: None };
-        answered.shard.source.touch(clock::now_ns());
+        self.catalogue.touch(&answered.shard.source, clock::now_ns());
         let _ = part.answered.set(answered);
         // The next page is waited for anew.
         self.catalogue.leases.keep(part.shard.id(), Arc::clone(&published));

@@ -5,6 +5,7 @@
 //! at a time under a lock and wake whoever waits for a change. Generations of a source only grow.
 
 use crate::api::{Health, LoadReason, ScanOutcome, SnapshotFile, SourceInfo};
+use crate::doze::Doze;
 use crate::held::Hold;
 use crate::history::History;
 use crate::journal::Journal;
@@ -58,15 +59,16 @@ impl Source {
     }
 
     /// Notes that a query read this source.
-    pub(crate) fn touch(&self, now_ns: UnixNanos) {
-        self.queries.fetch_add(1, Ordering::Relaxed);
+    fn touch(&self, now_ns: UnixNanos) {
         self.last_query_ns.fetch_max(now_ns, Ordering::Relaxed);
+        // In one order with the sleep of the driver; see `doze`.
+        self.queries.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Queries that read this source, and when the last one did.
     pub(crate) fn queries(&self) -> (u64, Option<UnixNanos>) {
         let last = self.last_query_ns.load(Ordering::Relaxed);
-        (self.queries.load(Ordering::Relaxed), (last != 0).then_some(last))
+        (self.queries.load(Ordering::SeqCst), (last != 0).then_some(last))
     }
 }
 
@@ -214,6 +216,8 @@ pub(crate) struct Catalogue {
     shards: ArcSwap<Shards>,
     /// Bodies that pages go on in.
     pub(crate) leases: Leases,
+    /// How the driver is told of queries.
+    pub(crate) doze: Doze,
     /// Number of changes so far; also the writers' lock.
     changes: Mutex<u64>,
     changed: Condvar,
@@ -228,6 +232,12 @@ impl Catalogue {
     /// One source now.
     pub(crate) fn get(&self, id: u64) -> Option<Arc<Shard>> {
         self.shards.load().iter().find(|shard| shard.id() == id).cloned()
+    }
+
+    /// Notes that a query read a source.
+    pub(crate) fn touch(&self, source: &Source, now_ns: UnixNanos) {
+        source.touch(now_ns);
+        self.doze.interrupt();
     }
 
     /// Adds a source.

@@ -2,8 +2,11 @@
 //!
 //! Queries, attempts and operators put messages into its bounded inbox; it steps the kernel and carries
 //! out what follows: one publication of the catalogue a step, then attempts, logs and replies. It waits
-//! until the kernel's next due time at most. What takes long is done elsewhere: attempts on threads of
-//! their own, letting go of memory by the janitor.
+//! until the kernel's next due time at most. While anything is going on it also looks around now and
+//! then: at attempts, queries, what the process holds, pressure. Otherwise it sleeps until somebody rings:
+//! a query, a message, the last reader of a body, or the alarm of the system, without which it never
+//! sleeps long. What takes long is done elsewhere: attempts on threads of their own, letting go of memory
+//! by the janitor.
 
 mod publication;
 
@@ -15,7 +18,7 @@ use crate::held::Releases;
 use crate::janitor::{Allocator, Janitor};
 use crate::loader::Loader;
 use crate::maker::Product;
-use crate::pressure::{Gauge, Level};
+use crate::pressure::{Alarm, Gauge, Level};
 use crate::snapshots::{Save, Saver, Snapshots};
 use crate::transitions::Transitions;
 use arc_swap::ArcSwap;
@@ -38,6 +41,10 @@ use tracing::{info, warn};
 const INBOX: usize = 4096;
 /// How often attempts in flight are asked what they need.
 const BUSY_POLL: Duration = Duration::from_millis(100);
+/// How long it looks around after something happened, where nothing else is wanted.
+pub(crate) const WAKEFUL: Duration = Duration::from_secs(30);
+/// The longest sleep; nothing is due after it.
+const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 3600);
 /// How long stopping waits for attempts to stop, where nothing else is wanted.
 pub(crate) const STOP_PATIENCE: Duration = Duration::from_secs(10);
 /// How long stopping waits for what is unsaved to be saved.
@@ -90,7 +97,11 @@ pub(crate) struct Parts {
     pub(crate) policy: Policy,
     /// Reads the pressure of the machine, if that is wanted.
     pub(crate) gauge: Option<Gauge>,
+    /// Rings when the gauge should look; without it the gauge looks again and again.
+    pub(crate) alarm: Option<Box<dyn Alarm>>,
     pub(crate) poll: Duration,
+    /// How long it looks around after something happened.
+    pub(crate) wakeful: Duration,
     /// How long stopping waits for attempts to stop.
     pub(crate) stop_patience: Duration,
     /// Where bodies are saved, if they are.
@@ -135,13 +146,17 @@ impl Driver {
         })?;
         let saver = parts.snapshots.map(|snapshots| start_saver(snapshots, &parts.catalogue, &inbox));
         let origin = Instant::now();
+        parts.catalogue.doze.connect(wake.clone());
         let keeper = Keeper {
             kernel,
             catalogue: parts.catalogue,
             loader: parts.loader,
             allocator: parts.allocator,
             gauge: parts.gauge,
+            alarm: parts.alarm.and_then(|alarm| start_alarm(alarm, wake.clone())),
             poll: parts.poll,
+            wakeful: parts.wakeful,
+            stirred: origin,
             stop_patience: parts.stop_patience,
             polled: origin,
             gauged: origin,
@@ -280,7 +295,11 @@ struct Keeper {
     loader: Arc<Loader>,
     allocator: Option<Arc<dyn Allocator>>,
     gauge: Option<Gauge>,
+    alarm: Option<Box<dyn Alarm>>,
     poll: Duration,
+    wakeful: Duration,
+    /// When something last happened.
+    stirred: Instant,
     stop_patience: Duration,
     /// When attempts and queries were last looked at.
     polled: Instant,
@@ -306,14 +325,19 @@ struct Keeper {
 impl Keeper {
     fn serve(mut self, messages: Receiver<Message>, bell: &Receiver<()>, hearing: Sender<Never>) {
         loop {
+            let patience = self.patience();
             select! {
                 recv(messages) -> message => match message {
                     Ok(Message::Stop) | Err(_) => break,
-                    Ok(message) => self.handle(message),
+                    Ok(message) => {
+                        self.stirred = Instant::now();
+                        self.handle(message);
+                    }
                 },
-                recv(bell) -> _ => {}
-                default(self.patience()) => {}
+                recv(bell) -> _ => self.stirred = Instant::now(),
+                default(patience) => {}
             }
+            self.catalogue.doze.end();
             self.take_releases();
             self.look_around();
         }
@@ -361,11 +385,36 @@ impl Keeper {
     }
 
     /// How long nothing has to be done.
-    fn patience(&self) -> Duration {
+    fn patience(&mut self) -> Duration {
+        let asleep = self.falls_asleep();
+        let now = Instant::now();
+        let look = if asleep { now + LONGEST_SLEEP } else { self.polled + self.poll_every() };
         let due = self.kernel.next_due().map(|due| self.origin + due);
-        let poll = self.polled + self.poll_every();
-        let next = due.map_or(poll, |due| due.min(poll));
-        next.saturating_duration_since(Instant::now())
+        due.map_or(look, |due| due.min(look)).saturating_duration_since(now)
+    }
+
+    /// Whether nothing needs looking at until somebody rings.
+    fn falls_asleep(&mut self) -> bool {
+        if self.is_wakeful() {
+            return false;
+        }
+        self.catalogue.doze.begin();
+        // Queries from here on ring. Those before are counted, and keep it awake.
+        self.count_queries();
+        let asleep = !self.is_wakeful();
+        if !asleep {
+            self.catalogue.doze.end();
+        }
+        asleep
+    }
+
+    fn is_wakeful(&self) -> bool {
+        let totals = self.totals.load();
+        let working = totals.attempts + totals.queued + self.saving > 0;
+        let short = totals.pressure != Pressure::None || totals.held_bytes > totals.budget_bytes;
+        let unwarned = self.gauge.is_some() && !self.alarm.as_ref().is_some_and(|alarm| alarm.works());
+        let stirred = self.stirred.elapsed() < self.wakeful;
+        working || short || unwarned || stirred || !self.catalogue.leases.is_empty()
     }
 
     fn poll_every(&self) -> Duration {
@@ -446,6 +495,8 @@ impl Keeper {
     fn look_around(&mut self) {
         let now = Instant::now();
         if self.kernel.next_due().is_some_and(|due| self.origin + due <= now) {
+            // What was used a moment ago is not idle.
+            self.count_queries();
             self.step(Event::Tick);
         }
         if now.saturating_duration_since(self.polled) < self.poll_every() {
@@ -493,6 +544,9 @@ impl Keeper {
             }
         }
         drop(shards);
+        if !fresh.is_empty() {
+            self.stirred = Instant::now();
+        }
         fresh.sort_unstable();
         for (_, shard, queries) in fresh {
             self.step(Event::Touched { shard, queries });
@@ -600,6 +654,17 @@ fn describe(transition: &Transition, source: String) -> TransitionEvent {
     };
     let at_ns = clock::now_ns();
     TransitionEvent { sequence: 0, at_ns, id: shard.0, source, axis, from, to, reason, bytes, generation }
+}
+
+/// `None` if it cannot be started, which is said.
+fn start_alarm(mut alarm: Box<dyn Alarm>, bell: Sender<()>) -> Option<Box<dyn Alarm>> {
+    let ring = move || {
+        // A bell that rings already is as good.
+        let _ = bell.try_send(());
+    };
+    let started = alarm.start(Box::new(ring));
+    let told = started.inspect_err(|error| warn!(%error, "memory pressure cannot be waited for"));
+    told.is_ok().then_some(alarm)
 }
 
 fn start_saver(

@@ -51,6 +51,11 @@ impl Leases {
         leases.iter().find(is).cloned()
     }
 
+    /// Whether none is kept.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.lock().is_empty()
+    }
+
     /// Lets go of what nobody came back for.
     pub(crate) fn sweep(&self, now: Instant) {
         let over = |lease: &Lease| now.saturating_duration_since(lease.used) >= PATIENCE;

@@ -11,6 +11,7 @@ mod catalogue;
 mod clock;
 pub mod config;
 mod cursor;
+mod doze;
 mod driver;
 mod du;
 mod dupes;
@@ -66,7 +67,7 @@ use maker::Scanner;
 use parking_lot::Mutex;
 use people::People;
 use pools::Pools;
-use pressure::{Gauge, RootFolder};
+use pressure::{Alarm, Gauge, RootFolder, SystemAlarm};
 use registry::Registry;
 use snapshots::Snapshots;
 use std::path::{Path, PathBuf};
@@ -158,8 +159,10 @@ impl Service {
             )),
             allocator,
             policy,
+            alarm: config.pressure.enabled.then(|| alarm(&*world)).flatten(),
             gauge: config.pressure.enabled.then(|| Gauge::new(world)),
             poll: config.pressure.poll,
+            wakeful: driver::WAKEFUL,
             stop_patience: driver::STOP_PATIENCE,
             snapshots: snapshots.clone().filter(|snapshots| snapshots.mode() == SnapshotMode::ReadWrite),
         })?;
@@ -247,6 +250,13 @@ fn open_snapshots(
             Ok(None)
         }
     }
+}
+
+/// What rings for memory pressure, where the system does.
+fn alarm(world: &dyn pressure::MemoryWorld) -> Option<Box<dyn Alarm>> {
+    let opened = SystemAlarm::open(world);
+    let told = opened.inspect_err(|error| tracing::info!(%error, "memory pressure cannot be waited for"));
+    told.ok().map(|alarm| Box::new(alarm) as Box<dyn Alarm>)
 }
 
 /// What the kernel decides by.

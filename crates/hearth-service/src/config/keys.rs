@@ -209,7 +209,7 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         name: "pressure.poll_ms",
-        help: "Time between two looks at the memory pressure, milliseconds.",
+        help: "Time between two looks at the memory pressure while anything is going on, milliseconds.",
         set: |config, value| {
             config.pressure.poll = Duration::from_millis(value.number(100, 60_000)?);
             Ok(())

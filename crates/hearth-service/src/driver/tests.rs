@@ -2,6 +2,7 @@
 //! do not stop. Threads are led by gates, not by time.
 
 mod attempts;
+mod idle;
 #[cfg(feature = "shuttle")]
 mod interleavings;
 mod memory;
@@ -131,7 +132,9 @@ impl Bench {
             allocator: None,
             policy,
             gauge: None,
+            alarm: None,
             poll: Duration::from_millis(5),
+            wakeful: Duration::from_millis(50),
             stop_patience: LONG,
             snapshots: None,
         };

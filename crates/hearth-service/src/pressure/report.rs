@@ -4,6 +4,7 @@
 //! read anew: the report holds for the instant it is made.
 
 use super::MemoryWorld;
+use super::alarm::SystemAlarm;
 use super::cgroup::{Limit, Lineage, tightest};
 use super::counters::{MEMINFO, Machine, PSI, Psi};
 use std::io;
@@ -30,6 +31,7 @@ pub(super) fn describe(world: &dyn MemoryWorld) -> Vec<Availability> {
     vec![
         line("memory of the machine", machine(world)),
         line("pressure stall information", psi(world)),
+        line("wake-up by stalls", alarm(world)),
         line("control group, version 2", v2(world)),
         line("events of control groups", events(world)),
         line("control group, version 1", v1(world)),
@@ -50,6 +52,18 @@ fn psi(world: &dyn MemoryWorld) -> Result<String, String> {
     let (some, full) = (psi.some, psi.full);
     let ms = some.total_us / 1000;
     Ok(format!("stalled: some {} %, all {} % of the last 10 s; {ms} ms since boot", some.avg10, full.avg10))
+}
+
+fn alarm(world: &dyn MemoryWorld) -> Result<String, String> {
+    let alarm = SystemAlarm::open(world).map_err(|error| {
+        let why = words(&error);
+        format!("{PSI}: {why}; pressure is looked at every pressure.poll_ms, also when nothing happens")
+    })?;
+    let events = match alarm.groups() {
+        0 => String::new(),
+        groups => format!(", as do the events of {groups} control groups"),
+    };
+    Ok(format!("100 ms of stalls in 2 s wake the daemon{events}"))
 }
 
 fn v2(world: &dyn MemoryWorld) -> Result<String, String> {
@@ -98,6 +112,7 @@ fn words(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "not there".to_owned(),
         io::ErrorKind::InvalidData => "not in the shape that is documented".to_owned(),
+        io::ErrorKind::Unsupported => "cannot be waited for".to_owned(),
         _ => error.to_string(),
     }
 }

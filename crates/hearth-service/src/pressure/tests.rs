@@ -390,6 +390,11 @@ fn the_report_tells_why_there_is_nothing() {
                 "/proc/pressure/memory: not in the shape that is documented; the kernel has it off (boot \
                  with psi=1) or the container hides it"
             ),
+            (
+                false,
+                "/proc/pressure/memory: cannot be waited for; pressure is looked at every pressure.poll_ms, also \
+                 when nothing happens",
+            ),
             (false, no_memory),
             (false, no_memory),
             (false, "/proc/self/cgroup has no line for it"),
@@ -494,7 +499,7 @@ proptest! {
             files.into_iter().for_each(|(file, content)| world.write(FILES[file], content));
             gauge.sample(at(now_ms));
             prop_assert!(default_budget(&*world) >= 64 * MIB);
-            prop_assert_eq!(gauge.describe().len(), 6);
+            prop_assert_eq!(gauge.describe().len(), 7);
         }
     }
 

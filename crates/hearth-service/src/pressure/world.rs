@@ -3,12 +3,15 @@
 //! All that is known of the outside comes through one call, so that whoever interprets the files is
 //! the same for both. What is handed out is bounded, however long a file is.
 
-use std::fs::File;
-use std::io::{self, Read};
+use rustix::fs::{PROC_SUPER_MAGIC, fstatfs};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// Most bytes taken from one file; the longest, the mount table, is cut there.
 const FILE_BYTES: u64 = 1 << 20;
+/// What `statfs(2)` says of control groups of version 2.
+const CGROUP2_SUPER_MAGIC: i64 = 0x6367_7270;
 
 /// The few files that tell of memory, by their absolute paths.
 pub(crate) trait MemoryWorld: Send + Sync {
@@ -17,6 +20,16 @@ pub(crate) trait MemoryWorld: Send + Sync {
     /// # Errors
     /// Those of opening and reading it.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// Opens a file that has priority data for `poll(2)` when something happens; what is not empty of `order` is
+    /// written to it at first, and says what.
+    ///
+    /// # Errors
+    /// Those of opening and writing it; nothing ever happens to the file.
+    fn wait_for(&self, path: &Path, order: &[u8]) -> io::Result<File> {
+        let _ = (path, order);
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// Files below a folder that stands for `/`.
@@ -36,6 +49,21 @@ impl MemoryWorld for RootFolder {
         let mut content = Vec::new();
         File::open(self.0.join(below))?.take(FILE_BYTES).read_to_end(&mut content)?;
         Ok(content)
+    }
+
+    fn wait_for(&self, path: &Path, order: &[u8]) -> io::Result<File> {
+        let below = path.strip_prefix("/").unwrap_or(path);
+        let mut options = OpenOptions::new();
+        let mut file = options.read(true).write(!order.is_empty()).open(self.0.join(below))?;
+        let system = fstatfs(&file)?.f_type;
+        // Any other file can be read and written, and is silent for ever.
+        if system != PROC_SUPER_MAGIC && system != CGROUP2_SUPER_MAGIC {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        if !order.is_empty() {
+            file.write_all(order)?;
+        }
+        Ok(file)
     }
 }
 

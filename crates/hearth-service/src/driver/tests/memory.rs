@@ -96,7 +96,7 @@ fn crowded() -> (Bench, Arc<AtomicU64>, Arc<AtomicUsize>) {
 fn what_a_make_takes_beyond_its_estimate_comes_from_those_least_used() {
     let (bench, more, makes) = crowded();
     let published = bench.driver.totals().bodies_bytes + bench.driver.totals().digests_bytes;
-    bench.shard(1).source.touch(clock::now_ns());
+    bench.catalogue.touch(&bench.shard(1).source, clock::now_ns());
     bench.until("it is known to be used", || bench.view(1).rate_per_min > 0.0);
     more.store(16 * MIB - published + 1, Ordering::SeqCst);
     let expected = [Tier::Warm, Tier::Parked, Tier::Parked, Tier::Parked];
