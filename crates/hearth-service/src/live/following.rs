@@ -8,7 +8,7 @@ use super::attempt::advance;
 use super::backlog::{folder_of, look_at};
 use super::opening::{ACTS, REST, is_live};
 use super::remembered::Remembered;
-use super::state::{BEYOND, Verified};
+use super::state::{BEYOND, OpenFeed, Verified};
 use super::track::{Bridge, Followed, name};
 use crate::catalogue::Source;
 use crate::clock;
@@ -128,6 +128,20 @@ impl Following {
         }
     }
 
+    /// What others change in a shared file system nobody tells: it is compared now and then.
+    fn compare_if_due(&self) {
+        let mut state = self.source.track.state.lock();
+        let rests = |at: Instant| at.elapsed() < self.live.config.poll;
+        if state.feed.as_ref().is_some_and(OpenFeed::misses_others) && !state.ticked.is_some_and(rests) {
+            state.ticked = Some(Instant::now());
+            state.outdate("");
+        }
+    }
+
+    fn misses_others(&self) -> bool {
+        self.source.track.state.lock().feed.as_ref().is_some_and(OpenFeed::misses_others)
+    }
+
     fn is_unmounted(&self) -> bool {
         let root = &self.source.info.root;
         walk::look(root).is_ok_and(|now| walk::is_unmounted(root, self.device, now.device))
@@ -155,12 +169,14 @@ impl Following {
             if self.source.track.state.lock().remounted {
                 return FeedError::RootGone { path: walk::path(&self.source.info.root).to_owned() };
             }
+            self.compare_if_due();
             let again = self.catch_up(quiet);
             unquiet &= quiet.is_none() || again;
             timeout = match (again, unquiet) {
                 (true, _) => REST,
                 (false, true) => QUIET,
                 (false, false) if self.subvolumes => BEYOND_EVERY,
+                (false, false) if self.misses_others() => self.live.config.poll,
                 (false, false) => FOREVER,
             };
         }
@@ -191,6 +207,10 @@ impl Following {
         let acts = batch.acts.into_iter().filter(|act| !self.live.own.hold(self.device, act.folder));
         state.acts.add(acts, batch.acts_dropped, self.source.history.entries().max(ACTS));
         state.beyond |= self.subvolumes && batch.elsewhere > 0;
+        if !batch.cookies.is_empty() && state.feed.as_ref().is_some_and(OpenFeed::misses_others) {
+            // What was done elsewhere before somebody asked is found out by comparing only.
+            state.outdate("");
+        }
         state.held.extend(batch.cookies);
         if state.gathered.as_ref().is_some_and(super::backlog::Backlog::is_lost) {
             state.outdate("more changed than could be remembered");

@@ -38,6 +38,7 @@ use state::OpenFeed;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
+use std::time::Instant;
 use tracing::{info, warn};
 
 /// What all sources share.
@@ -113,8 +114,10 @@ impl Live {
                 info!(source = track::name(source), feed = %kind, instead, "watched");
                 let standing = Standing::of(source);
                 let mut state = track.state.lock();
-                (state.standing, state.remounted) = (Some(standing), false);
-                state.feed = Some(OpenFeed { handle: opened.feed.handle(), kind, instead });
+                (state.standing, state.remounted, state.ticked) =
+                    (Some(standing), false, Some(Instant::now()));
+                let shared = opened.shared;
+                state.feed = Some(OpenFeed { handle: opened.feed.handle(), kind, shared, instead });
                 if state.stopping {
                     state.feed.iter().for_each(|feed| feed.handle.stop());
                 }

@@ -18,6 +18,8 @@ pub(super) struct Opened {
     pub(super) instead: String,
     /// Device of the watched root.
     pub(super) device: u64,
+    /// What is there may change without the feed telling.
+    pub(super) shared: bool,
 }
 
 /// Opens the feed of the source with this root; `None` if it is to have none.
@@ -44,11 +46,12 @@ pub(super) fn open(root: &[u8], means: &Means<'_>) -> Result<Option<Opened>, Str
             second.map(|(feed, _)| (feed, first.to_string())).map_err(|second| format!("{first}; {second}"))
         }),
     };
+    let shared = fanotify::changes_elsewhere(walk::path(root)).unwrap_or(true);
     match tried {
-        Ok((feed, instead)) => Ok(Some(Opened { feed, instead, device })),
+        Ok((feed, instead)) => Ok(Some(Opened { feed, instead, device, shared })),
         Err(instead) => {
             let feed = polling::open(means.config.poll).map_err(|error| error.to_string())?;
-            Ok(Some(Opened { feed: Box::new(feed), instead, device }))
+            Ok(Some(Opened { feed: Box::new(feed), instead, device, shared }))
         }
     }
 }

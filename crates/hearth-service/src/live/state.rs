@@ -25,8 +25,22 @@ pub(super) const BEYOND: &str = "something changed in another subvolume, of whic
 pub(super) struct OpenFeed {
     pub(super) handle: FeedHandle,
     pub(super) kind: FeedKind,
+    /// What is there may change without the feed telling: it is compared now and then, and when somebody waits.
+    pub(super) shared: bool,
     /// Why it is not a better one; empty if it is what was wanted.
     pub(super) instead: String,
+}
+
+impl OpenFeed {
+    /// True if it tells as it happens what is done here, and nothing of what others do.
+    pub(super) fn misses_others(&self) -> bool {
+        self.shared && !matches!(self.kind, FeedKind::Polling { .. })
+    }
+
+    /// True if every change is told as it happens.
+    pub(super) fn tells_all(&self) -> bool {
+        !self.shared && !matches!(self.kind, FeedKind::Polling { .. })
+    }
 }
 
 /// Everything that happened before an instant is in the bodies from a generation on.
@@ -47,7 +61,9 @@ pub(super) struct State {
     pub(super) standing: Option<Standing>,
     /// Something changed of which the feed tells nothing, perhaps inside the source.
     pub(super) beyond: bool,
-    /// When a comparison was last asked for because of that.
+    /// When a comparison was last asked for because others may have changed something.
+    pub(super) ticked: Option<Instant>,
+    /// When a comparison was last asked for because of what is beyond.
     pub(super) compared_beyond: Option<Instant>,
     /// The feed is of a file system that is not, or no longer, the one at the root.
     pub(super) remounted: bool,
@@ -105,11 +121,11 @@ impl State {
 
     /// Lets those go who wait for what was held.
     pub(super) fn pass(&mut self) {
-        let polled = self.feed.as_ref().is_some_and(|feed| matches!(feed.kind, FeedKind::Polling { .. }));
+        let compared = self.feed.as_ref().is_some_and(|feed| !feed.tells_all());
         for cookie in std::mem::take(&mut self.held) {
             let proof = match cookie.proof {
+                _ if compared => Proof::Compared,
                 Shown::Passed => Proof::Cookie,
-                Shown::Quiet if polled => Proof::Compared,
                 Shown::Quiet => Proof::Queue,
             };
             self.passed.insert(cookie.number, proof);

@@ -3,8 +3,7 @@
 //! Two locks: the index is held while changes are taken in, for as long as that takes; the state for moments only. Queries
 //! and the kernel's thread never take the first.
 
-use super::opening::is_live;
-use super::state::{BEYOND, State, Verified};
+use super::state::{BEYOND, OpenFeed, State, Verified};
 use crate::api::{CompareOutcome, FeedStatus};
 use crate::catalogue::{Published, Source};
 use hearth_core::UnixNanos;
@@ -80,7 +79,7 @@ impl Track {
     pub(crate) fn freshness(&self) -> Freshness {
         let state = self.state.lock();
         Freshness {
-            live: state.feed.as_ref().is_some_and(|feed| is_live(feed.kind)),
+            live: state.feed.as_ref().is_some_and(OpenFeed::tells_all),
             outdated: state
                 .outdated
                 .clone()
@@ -141,12 +140,15 @@ impl Track {
     pub(crate) fn describe(&self, advances_total: u64) -> FeedStatus {
         let state = self.state.lock();
         let (kind, live, text) = match &state.feed {
-            Some(feed) if feed.instead.is_empty() => {
-                (super::opening::word(feed.kind), is_live(feed.kind), feed.kind.to_string())
-            }
             Some(feed) => {
-                let text = format!("{}; {}", feed.kind, feed.instead);
-                (super::opening::word(feed.kind), is_live(feed.kind), text)
+                let mut text = feed.kind.to_string();
+                if feed.misses_others() {
+                    text.push_str(" for what is done here; compared now and then for what others do");
+                }
+                if !feed.instead.is_empty() {
+                    text = format!("{text}; {}", feed.instead);
+                }
+                (super::opening::word(feed.kind), feed.tells_all(), text)
             }
             None if state.no_feed.is_empty() => ("none", false, "not watched yet".to_owned()),
             None => ("none", false, state.no_feed.clone()),

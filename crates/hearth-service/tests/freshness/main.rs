@@ -11,6 +11,7 @@ mod mounts;
 mod overflow;
 mod resident;
 mod restarts;
+mod shared;
 mod storms;
 mod systems;
 mod walk;

@@ -14,6 +14,8 @@ mod handles;
 mod sys;
 mod volume;
 
+pub use volume::changes_elsewhere;
+
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -16,9 +16,11 @@ use super::handles::{self, BTRFS_MAGIC};
 use crate::error::FeedError;
 use crate::pending::ObjectId;
 
-/// File systems whose contents change without this machine's doing, or whose objects have no lasting
-/// identity, by their number: a mark may succeed there, and would miss changes.
-const BLIND: [(u32, &str); 12] = [
+/// Overlays: what is below them changes without an event, which nobody should do, and objects have no lasting
+/// identity.
+const OVERLAY: (u32, &str) = (0x794C_7630, "overlay");
+/// File systems whose contents change without this machine's doing, by their number: no feed tells of that.
+const SHARED: [(u32, &str); 11] = [
     (0x6969, "nfs"),
     (0x517B, "smb"),
     (0xFE53_4D42, "smb2"),
@@ -30,7 +32,6 @@ const BLIND: [(u32, &str); 12] = [
     (0x7461_636F, "ocfs2"),
     (0x0116_1970, "gfs2"),
     (0x0BD0_0BD0, "lustre"),
-    (0x794C_7630, "overlay"),
 ];
 const NAMED: [(u32, &str); 5] = [
     (handles::EXT_MAGIC, "ext4"),
@@ -60,7 +61,7 @@ impl Volume {
         let folder = openat(CWD, path, flags, Mode::empty()).map_err(|error| io(error.into()))?;
         let status = fstatfs(&folder).map_err(|error| io(error.into()))?;
         let magic = magic_of(&status);
-        if BLIND.iter().any(|(blind, _)| *blind == magic) {
+        if magic == OVERLAY.0 || is_shared(magic) {
             return Err(unsupported(path, magic, "changes made elsewhere or below it make no event here"));
         }
         let root = handles::object_of(magic, &folder).map_err(|error| refused(path, magic, error))?;
@@ -73,6 +74,19 @@ impl Volume {
     pub(super) fn refused(&self, error: io::Error) -> FeedError {
         refused(&self.path, self.magic, error)
     }
+}
+
+fn is_shared(magic: u32) -> bool {
+    SHARED.iter().any(|(shared, _)| *shared == magic)
+}
+
+/// Whether what is at `path` may change without this machine's doing: network file systems, and those that a program
+/// provides (FUSE). A live feed tells of what is done here only.
+///
+/// # Errors
+/// The path cannot be looked at.
+pub fn changes_elsewhere(path: &Path) -> io::Result<bool> {
+    Ok(is_shared(magic_of(&rustix::fs::statfs(path)?)))
 }
 
 fn magic_of(status: &StatFs) -> u32 {
@@ -137,7 +151,7 @@ fn refused(path: &Path, magic: u32, error: io::Error) -> FeedError {
 }
 
 fn unsupported(path: &Path, magic: u32, why: &'static str) -> FeedError {
-    let mut known = NAMED.iter().chain(&BLIND).filter(|(number, _)| *number == magic);
+    let mut known = NAMED.iter().chain(&SHARED).chain([&OVERLAY]).filter(|(number, _)| *number == magic);
     let name = known.next().map_or_else(|| format!("file system {magic:#x}"), |(_, name)| (*name).to_owned());
     FeedError::Unsupported { path: path.to_owned(), file_system: name, why }
 }
