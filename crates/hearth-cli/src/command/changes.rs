@@ -13,7 +13,7 @@ use crate::reach::{connect, connect_if_running, places, reach, refused};
 use crate::text::quote;
 use crate::waiting;
 use hearth_client::{CallError, Client};
-use hearth_protocol::answer::{Change, WatchEvent, WatchNote};
+use hearth_protocol::answer::{Change, Status, WatchEvent, WatchNote};
 use hearth_protocol::params::{SinceParams, SubscribeParams, Topic};
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStringExt as _;
@@ -110,6 +110,10 @@ impl Watch<'_> {
         let known = self.clocks.values().cloned();
         let since = if self.clocks.is_empty() { self.args.since.clone() } else { known.collect() };
         let params = SubscribeParams { since, ..self.params.clone() };
+        let status = match client.status() {
+            Ok(status) => status,
+            Err(error) => return error,
+        };
         let mut first = Vec::new();
         let began = client.watch(&params, &mut |note| {
             first.push(note);
@@ -118,6 +122,7 @@ impl Watch<'_> {
         match began {
             Ok(subscribed) => {
                 self.clocks = subscribed.clocks.into_iter().map(|at| (at.source, at.clock)).collect();
+                self.tell_what_is_late(&status, console);
             }
             Err(error) => return error,
         }
@@ -131,6 +136,15 @@ impl Watch<'_> {
                 self.failed = Some(stop);
                 return CallError::Lost(std::io::ErrorKind::BrokenPipe.into());
             }
+        }
+    }
+
+    /// Says which of the watched sources are not told of changes as they happen.
+    fn tell_what_is_late(&self, status: &Status, console: &mut Console) {
+        let late =
+            status.shards.iter().filter(|shard| !shard.feed.live && self.clocks.contains_key(&shard.name));
+        for shard in late {
+            console.notes.say(&format!("{}: changes show late: {}", shard.name, shard.feed.text));
         }
     }
 

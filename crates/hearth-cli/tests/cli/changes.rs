@@ -3,6 +3,7 @@
 use crate::world::{World, of_type};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::process::{Child, ChildStdout, Stdio};
 
 /// The clock that answers carry.
@@ -115,6 +116,24 @@ fn a_watch_shows_what_appears_changes_moves_and_vanishes() {
     fs::remove_file(world.tree().join("new.rs")).expect("removed");
     watch.wait_for("- ");
     watch.end();
+}
+
+#[test]
+fn a_watch_of_what_is_compared_now_and_then_says_so() {
+    let world = World::empty();
+    fs::DirBuilder::new().mode(0o700).create(world.home()).expect("made");
+    fs::write(world.home().join("config.toml"), "[watch]\nfeed = \"poll\"\npoll_s = 1\n").expect("written");
+    world.put(b"a.rs");
+    world.index();
+    let mut watch = Watch::begin(&world, &["*.rs"]);
+    // A watch says nothing when it is ready; what comes after that is shown.
+    for number in 0..3 {
+        world.put(format!("b{number}.rs").as_bytes());
+        std::thread::sleep(std::time::Duration::from_millis(1500));
+    }
+    watch.wait_for("+ ");
+    let notes = watch.end();
+    assert!(notes.contains("tree: changes show late: polled every 1 s"), "{notes}");
 }
 
 #[test]
