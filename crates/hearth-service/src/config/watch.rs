@@ -7,7 +7,7 @@ use std::time::Duration;
 /// Longest time between two comparisons of a source that nothing tells of: one day, seconds.
 pub(super) const LONGEST_POLL_S: u64 = 86_400;
 /// Most acts, and most changes, that can be kept of one source.
-pub(super) const MOST_KEPT: u64 = 10_000_000;
+pub(super) const MOST_KEPT: u64 = 1_000_000;
 
 /// How sources are watched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
