@@ -88,7 +88,7 @@ impl Desk {
                 made_ns: 0,
                 built_in: Duration::ZERO,
                 device: 0,
-                closed: Vec::new(),
+                closed: Arc::default(),
                 outcome: ScanOutcome::default(),
                 compared: true,
                 behind: false,
