@@ -71,10 +71,18 @@ fn a_folder_that_moves_below_one_that_took_its_place_keeps_its_rows() {
 
 #[test]
 fn a_folder_may_move_into_one_that_is_still_inside_it() {
-    let world = World::with(&["q/deep/file", "p/f/file"]);
-    rename(&world, "q", "p/f/q");
-    // The looks are carried out in the order of inodes.
-    assert!(world.inode("p/f/q") < world.inode("p"));
+    // The looks are carried out in the order of inodes, and which numbers are free is not ours to say: worlds that
+    // have others are kept until one has those that are wanted.
+    let mut others = Vec::new();
+    let world = loop {
+        let world = World::with(&["q/deep/file", "p/f/file"]);
+        rename(&world, "q", "p/f/q");
+        if world.inode("p/f/q") < world.inode("p") {
+            break world;
+        }
+        others.push(world);
+        assert!(others.len() < 1000, "folders never get ascending numbers");
+    };
     let inside = Look::Name { folder: world.inode("p/f/q"), name: b"f"[..].into() };
     let looks = [inside, world.name("p/f"), world.name("p/f/q"), world.name("aside")];
     let act = || {
