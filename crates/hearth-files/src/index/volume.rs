@@ -110,6 +110,11 @@ impl Volume {
         volume
     }
 
+    /// Number of folders with this inode: one or none, unless something is mounted or there are subvolumes.
+    pub fn folders_with_inode(&self, inode: u64) -> usize {
+        self.known().folders_of_inode(inode).count()
+    }
+
     /// The current instant, shared; costs a few reference counts.
     pub fn body(&self) -> Body {
         self.body.clone()

@@ -239,7 +239,7 @@ impl Following {
             self.remember(&[]);
         }
         if let Some(followed) = index.as_ref().filter(|_| place == Place::Following) {
-            self.look_beyond(&followed.body);
+            self.look_beyond(followed);
         }
         let heavy = index.as_ref().filter(|_| place == Place::Following);
         let heavy =
@@ -424,13 +424,13 @@ impl Following {
 
     /// Something changed in the file system of which the feed tells nothing. Where that can be inside the source, it is
     /// compared: now if somebody waits, else now and then.
-    fn look_beyond(&self, body: &Body) {
+    fn look_beyond(&self, followed: &Followed) {
         if !self.source.track.state.lock().beyond {
             return;
         }
         // The root of every subvolume has this inode.
-        let roots = body.folder_inodes().filter(|inode| *inode == SUBVOLUME_ROOT).count();
-        let own = usize::from(body.meta(body.root_row()).inode == SUBVOLUME_ROOT);
+        let roots = followed.volume.folders_with_inode(SUBVOLUME_ROOT);
+        let own = usize::from(followed.body.meta(followed.body.root_row()).inode == SUBVOLUME_ROOT);
         let mut state = self.source.track.state.lock();
         if roots <= own {
             state.beyond = false;
