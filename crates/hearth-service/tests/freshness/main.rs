@@ -8,10 +8,11 @@ mod attempts;
 mod feeds;
 mod mixture;
 mod mounts;
+mod others;
 mod overflow;
 mod resident;
 mod restarts;
-mod shared;
+
 mod storms;
 mod systems;
 mod walk;

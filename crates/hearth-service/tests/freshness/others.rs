@@ -29,7 +29,7 @@ impl Drop for Shown<'_> {
 #[test]
 fn what_others_change_is_compared_when_somebody_waits_and_now_and_then() {
     let test = "what_others_change_is_compared_when_somebody_waits_and_now_and_then";
-    if !own_mounts(&format!("shared::{test}")) {
+    if !own_mounts(&format!("others::{test}")) {
         return;
     }
     let temp = tempfile::tempdir().expect("a folder");
