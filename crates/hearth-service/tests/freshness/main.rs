@@ -12,7 +12,6 @@ mod others;
 mod overflow;
 mod resident;
 mod restarts;
-
 mod storms;
 mod systems;
 mod walk;
