@@ -221,14 +221,19 @@ proptest! {
         let mut volume = Volume::new(&model.build());
         let mut followed = Digest::of(&volume.body());
         let (then, earlier, naive) = (Arc::new(volume.body()), followed.clone(), model.naive());
+        let mut stepped = followed.clone();
         for op in &after {
-            let changes = model.run(op);
+            let (before, changes) = (volume.body(), model.run(op));
             volume.apply(&changes);
             followed.absorb(&changes);
+            stepped.follow(&before, &volume.body());
         }
+        let mut leapt = earlier.clone();
+        leapt.follow(&then, &volume.body());
         let body = Arc::new(volume.body());
         let built = Digest::of(&body);
-        check(&body, &[("followed", &followed), ("built", &built)], &model.naive(), seed);
+        let all = [("followed", &followed), ("built", &built), ("stepped", &stepped), ("leapt", &leapt)];
+        check(&body, &all, &model.naive(), seed);
         check(&then, &[("followed, before", &followed), ("earlier", &earlier)], &naive, seed);
     }
 
