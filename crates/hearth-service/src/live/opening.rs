@@ -82,13 +82,14 @@ pub(super) fn word(kind: FeedKind) -> &'static str {
     match kind {
         FeedKind::Fanotify => "fanotify",
         FeedKind::Inotify { .. } => "inotify",
+        FeedKind::Probing { .. } => "journal",
         FeedKind::Polling { .. } => "poll",
     }
 }
 
 /// True if a feed of this kind tells of changes as they happen.
 pub(super) fn is_live(kind: FeedKind) -> bool {
-    !matches!(kind, FeedKind::Polling { .. })
+    !matches!(kind, FeedKind::Polling { .. } | FeedKind::Probing { .. })
 }
 
 /// How long what was put off because it was in motion is left alone.
