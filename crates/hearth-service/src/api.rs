@@ -378,6 +378,28 @@ pub struct HistoryAnswer {
     pub elapsed_us: u64,
 }
 
+/// Kinds of sources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceKind {
+    /// A mounted file system, or a tree in one.
+    Volume,
+    /// An NTFS disk or image, read raw.
+    Ntfs,
+    /// What was deleted from one of those, as far as it can be told.
+    NtfsDeleted,
+}
+
+impl SourceKind {
+    /// The word of the list of sources and of the JSON field `kind`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SourceKind::Volume => "volume",
+            SourceKind::Ntfs => "ntfs",
+            SourceKind::NtfsDeleted => "ntfs-deleted",
+        }
+    }
+}
+
 /// A registered source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceInfo {
@@ -385,8 +407,8 @@ pub struct SourceInfo {
     pub id: u64,
     /// Unique name.
     pub name: SourceName,
-    /// `volume`.
-    pub kind: &'static str,
+    /// What kind of source it is.
+    pub kind: SourceKind,
     /// Absolute root.
     pub root: Vec<u8>,
 }

@@ -287,11 +287,12 @@ impl Catalogue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::SourceKind;
     use std::io::Write;
     use std::thread;
 
     fn info(id: u64) -> SourceInfo {
-        SourceInfo { id, name: format!("s{id}"), kind: "volume", root: format!("/s{id}").into_bytes() }
+        SourceInfo { id, name: format!("s{id}"), kind: SourceKind::Volume, root: format!("/s{id}").into_bytes() }
     }
 
     #[test]

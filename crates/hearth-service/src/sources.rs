@@ -5,7 +5,7 @@
 //! overlaps is named. Volumes are told apart by their mount, as the scanner does.
 
 use crate::Service;
-use crate::api::{Freed, Health, ScanProgress, SourceInfo, Tier};
+use crate::api::{Freed, Health, ScanProgress, SourceInfo, SourceKind, Tier};
 use crate::catalogue::Shard;
 use crate::config::FeedChoice;
 use crate::error::{Overlap, ServiceError, lossy};
@@ -39,7 +39,7 @@ impl Service {
         }
         let volume = volume(&root)?;
         check_overlap(&registry, &root, &volume)?;
-        let info = registry.add(&root, name)?;
+        let info = registry.add(SourceKind::Volume, &root, name)?;
         self.catalogue.insert(self.new_shard(&info));
         drop(registry);
         self.load(&info, None);
