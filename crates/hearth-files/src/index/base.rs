@@ -26,6 +26,7 @@ pub(crate) struct Class {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
     pub(crate) links: u32,
+    pub(crate) attributes: u32,
 }
 
 /// Columns over the folders, in row order.
@@ -229,7 +230,7 @@ impl Base {
     }
 
     pub(crate) fn meta(&self, row: RowId) -> Meta {
-        let Class { mode, uid, gid, links } = self.class(row);
+        let Class { mode, uid, gid, links, attributes } = self.class(row);
         Meta {
             size: self.size(row),
             allocated: self.allocated(row),
@@ -241,6 +242,7 @@ impl Base {
             uid,
             gid,
             links,
+            attributes,
         }
     }
 

@@ -175,6 +175,7 @@ fn default_meta(kind: EntryKind, index: usize) -> Meta {
         uid: 0,
         gid: 0,
         links: 1,
+        attributes: 0,
     }
 }
 

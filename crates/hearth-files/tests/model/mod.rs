@@ -125,6 +125,7 @@ impl Model {
             uid: if inode.is_multiple_of(5) { 1000 } else { 0 },
             gid: (inode % 3) as u32,
             links: 1,
+            attributes: 0,
         }
     }
 
