@@ -478,6 +478,27 @@ pub struct ShardStatus {
     pub last_save_error: Option<String>,
     /// How its changes are noticed.
     pub feed: FeedStatus,
+    /// How the last body of an NTFS volume came to be; `None` for other sources.
+    pub disk: Option<DiskStatus>,
+}
+
+/// How an index came to follow its NTFS volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskStatus {
+    /// `read`: the whole file table; `replayed`: the change journal; `unchanged`: nothing had happened.
+    pub how: &'static str,
+    /// Why the whole file table was read.
+    pub reason: Option<LoadReason>,
+    /// When.
+    pub at_ns: UnixNanos,
+    /// Records read: of the file table, or of the journal.
+    pub records: u64,
+    /// Files that were looked at.
+    pub files: u64,
+    /// Entries that a replay changed.
+    pub changed: u64,
+    /// How long it took, milliseconds.
+    pub took_ms: u64,
 }
 
 /// A snapshot on disk.
