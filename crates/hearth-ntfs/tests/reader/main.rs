@@ -1,0 +1,6 @@
+//! Reading of real volumes, `$MFT` files and records, and of what damage makes of them.
+//!
+//! The samples lie in `tests/data`; its README says where they come from.
+
+mod opening;
+mod samples;
