@@ -22,6 +22,8 @@ pub(crate) const SPARSE: u16 = 0x8000;
 
 /// Bytes of the header of a resident attribute, without its name.
 pub(crate) const RESIDENT_HEADER_BYTES: usize = 24;
+/// Bytes of the longest header, that of a compressed or sparse value.
+pub(crate) const LONGEST_HEADER_BYTES: usize = 72;
 /// Bytes of the header of a non-resident attribute, without what only compressed and sparse ones have.
 const EXTERNAL_HEADER_BYTES: usize = 64;
 
@@ -80,6 +82,12 @@ impl<'a> Attribute<'a> {
         }
     }
 
+    /// Where its name ends, counted from its begin; 0 if it has none.
+    pub(crate) fn name_end(&self) -> usize {
+        let at = u16_at(self.bytes, 10).filter(|_| !self.name.is_empty());
+        at.map_or(0, |at| usize::from(at) + self.name.as_bytes().len())
+    }
+
     /// All bytes of the attribute.
     pub(crate) fn bytes(&self) -> &'a [u8] {
         self.bytes
@@ -124,7 +132,7 @@ fn resident<'a>(bytes: &'a [u8], header: &[u8; RESIDENT_HEADER_BYTES]) -> Option
 fn external(bytes: &[u8], flags: u16) -> Option<Form<'_>> {
     let header: &[u8; EXTERNAL_HEADER_BYTES] = bytes.first_chunk()?;
     let mapping_at = usize::from(u16_at(header, 32)?);
-    let has_total = flags & (COMPRESSED | SPARSE) != 0 && mapping_at >= 72;
+    let has_total = flags & (COMPRESSED | SPARSE) != 0 && mapping_at >= LONGEST_HEADER_BYTES;
     Some(Form::External(External {
         first_vcn: u64_at(header, 16)?,
         last_vcn: u64_at(header, 24)?,

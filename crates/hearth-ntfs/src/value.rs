@@ -89,7 +89,7 @@ pub(crate) fn find<'v, R: ReadAt>(
     }
     if let Some(list) = list {
         let reference = FileReference::new(number, record.sequence());
-        for other in others(&list_bytes(volume, &list)?, reference, wanted) {
+        for other in others(&local_bytes(volume, &list, limits::LIST_BYTES)?, reference, wanted) {
             add_from(volume, other, reference, wanted, &mut pieces);
         }
     }
@@ -102,12 +102,16 @@ pub(crate) fn find<'v, R: ReadAt>(
     Ok(body.map(|body| Content::new(volume, body)))
 }
 
-/// The bytes of an attribute list, whose mapping never leaves its record.
-pub(crate) fn list_bytes<R: ReadAt>(volume: &Volume<R>, list: &Attribute<'_>) -> Result<Vec<u8>, NtfsError> {
+/// The first `limit` bytes of a value whose mapping does not leave its record.
+pub(crate) fn local_bytes<R: ReadAt>(
+    volume: &Volume<R>,
+    attribute: &Attribute<'_>,
+    limit: u64,
+) -> Result<Vec<u8>, NtfsError> {
     let mut pieces = Pieces::default();
-    pieces.add(list, volume.geometry().clusters());
+    pieces.add(attribute, volume.geometry().clusters());
     let body = pieces.into_body().unwrap_or_else(|| Body::Resident(Vec::new()));
-    Content::new(volume, body).read_up_to(limits::LIST_BYTES)
+    Content::new(volume, body).read_up_to(limit)
 }
 
 /// The extension records that hold pieces of the attribute, each once.

@@ -14,7 +14,7 @@ use crate::runs::{Run, read_through};
 use crate::value;
 
 /// Records that `$MFTMirr` holds.
-const MIRRORED: u64 = 4;
+pub(crate) const MIRRORED: u64 = 4;
 
 /// Rounds in which runs of `$MFT` are found through runs of `$MFT`.
 const ROUNDS: usize = 64;

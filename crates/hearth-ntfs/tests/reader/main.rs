@@ -2,5 +2,7 @@
 //!
 //! The samples lie in `tests/data`; its README says where they come from.
 
+mod expected;
 mod opening;
+mod rows;
 mod samples;
