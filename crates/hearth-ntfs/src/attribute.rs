@@ -15,6 +15,28 @@ pub(crate) const INDEX_ROOT: u32 = 0x90;
 pub(crate) const BITMAP: u32 = 0xb0;
 pub(crate) const REPARSE_POINT: u32 = 0xc0;
 
+/// Type of an attribute as `$NAME`.
+pub(crate) fn kind_name(kind: u32) -> Option<&'static str> {
+    Some(match kind {
+        STANDARD_INFORMATION => "$STANDARD_INFORMATION",
+        ATTRIBUTE_LIST => "$ATTRIBUTE_LIST",
+        FILE_NAME => "$FILE_NAME",
+        OBJECT_ID => "$OBJECT_ID",
+        0x50 => "$SECURITY_DESCRIPTOR",
+        VOLUME_NAME => "$VOLUME_NAME",
+        VOLUME_INFORMATION => "$VOLUME_INFORMATION",
+        DATA => "$DATA",
+        INDEX_ROOT => "$INDEX_ROOT",
+        0xa0 => "$INDEX_ALLOCATION",
+        BITMAP => "$BITMAP",
+        REPARSE_POINT => "$REPARSE_POINT",
+        0xd0 => "$EA_INFORMATION",
+        0xe0 => "$EA",
+        0x100 => "$LOGGED_UTILITY_STREAM",
+        _ => return None,
+    })
+}
+
 /// Bits of compression in the flags.
 pub(crate) const COMPRESSED: u16 = 0x00ff;
 pub(crate) const ENCRYPTED: u16 = 0x4000;
