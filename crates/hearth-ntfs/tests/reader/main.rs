@@ -1,0 +1,8 @@
+//! Reading of real volumes, `$MFT` files and records, and of what damage makes of them.
+//!
+//! The samples lie in `tests/data`; its README says where they come from.
+
+mod expected;
+mod opening;
+mod rows;
+mod samples;
