@@ -10,6 +10,7 @@ mod name;
 mod read;
 mod reference;
 mod time;
+pub mod usn;
 
 pub use error::NtfsError;
 pub use file::{DataSize, File, FileName, Namespace, Reparse, Standard, Stream, Visit};
