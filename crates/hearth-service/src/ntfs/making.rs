@@ -248,16 +248,19 @@ impl<'a> Replay<'a> {
     fn round(&mut self, opened: &Opened, cancel: &CancelToken) -> Result<Result<(), Reread>, Failure> {
         let Some(journal) = Journal::open(&opened.volume)? else { return Ok(Err(Reread::JournalAbsent)) };
         let mut touched = Touched::new(usize::try_from(self.most).unwrap_or(usize::MAX));
-        let read = match journal.read(self.from, cancel, &mut |record| touched.add(record)) {
+        let read = match journal.read(self.from, cancel, &mut |record| touched.take(record)) {
             Ok(read) => read,
             Err(hearth_ntfs::usn::JournalError::Ntfs(error)) => return Err(error.into()),
             Err(error) => return Ok(Err(error.into())),
         };
         self.records += read.records;
-        let Some(mut numbers) = touched.into_numbers() else {
+        let own = (0..SYSTEM_RECORDS).chain([journal.number()]);
+        let mut numbers: BTreeSet<u64> = own.collect();
+        let (Some(files), Some(parents)) = (touched.files(), touched.parents()) else {
             return Ok(Err(Reread::TooMuch { records: read.records }));
         };
-        numbers.extend((0..SYSTEM_RECORDS).chain(journal.record_number()));
+        // The times of a folder change with what is in it, of which the journal says nothing.
+        numbers.extend(files.iter().chain(parents));
         numbers.retain(|number| *number < opened.volume.record_count());
         let numbers: Vec<u64> = numbers.into_iter().collect();
         let mut collector = Collector::default();
