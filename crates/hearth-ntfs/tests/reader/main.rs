@@ -3,6 +3,9 @@
 //! The samples lie in `tests/data`; its README says where they come from.
 
 mod expected;
+mod image;
+mod joined;
+mod model;
 mod opening;
 mod rows;
 mod samples;
