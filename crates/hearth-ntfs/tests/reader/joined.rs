@@ -68,7 +68,7 @@ fn check(built: &Built, which: Which, threads: usize) -> Result<(), TestCaseErro
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn a_volume_is_read_as_it_was_built(plan in model::plan(), all in any::<bool>(), threads in 1_usize..4) {

@@ -2,6 +2,7 @@
 //!
 //! The samples lie in `tests/data`; its README says where they come from.
 
+mod damage;
 mod expected;
 mod image;
 mod joined;
