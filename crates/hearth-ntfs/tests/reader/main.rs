@@ -2,7 +2,11 @@
 //!
 //! The samples lie in `tests/data`; its README says where they come from.
 
+mod damage;
 mod expected;
+mod image;
+mod joined;
+mod model;
 mod opening;
 mod rows;
 mod samples;
