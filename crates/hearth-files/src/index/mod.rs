@@ -12,6 +12,7 @@ mod column;
 mod delta;
 mod folders;
 mod grams;
+mod inodes;
 mod intern;
 mod names;
 mod paged;
