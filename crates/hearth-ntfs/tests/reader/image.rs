@@ -282,3 +282,31 @@ impl Image {
         assert!(rest.is_empty());
     }
 }
+
+/// First cluster of `$MFT` in a [`volume`]; those from 100 on are free.
+const MFT_LCN: u64 = 8;
+
+/// A volume of clusters of 4 KiB with 64 records, of which these are not empty; system records are added.
+pub(crate) fn volume(records: &[(u64, Record)]) -> Image {
+    let sizes = Sizes { sector: 512, cluster: 4096, record: 1024 };
+    let mut image = Image::new(sizes, 128, MFT_LCN, 4);
+    let mft = vec![(Some(MFT_LCN), 16)];
+    let content = external(DATA, &[], &External::plain(64 << 10, 4096, mft.clone()));
+    let mut bytes = vec![0; 64 << 10];
+    let system = (0..4).map(|number| {
+        let mut attributes = vec![standard(131_000_000_000_000_000, 6)];
+        attributes.extend((number == 0).then(|| content.clone()));
+        (number, Record { sequence: 1, flags: IN_USE, links: 0, base: 0, attributes })
+    });
+    for (number, record) in system.chain(records.iter().cloned()) {
+        let at = number as usize * 1024;
+        bytes[at..at + 1024].copy_from_slice(&record.bytes(1024));
+    }
+    image.write(&mft, &bytes);
+    image
+}
+
+/// A base record in use.
+pub(crate) fn base(sequence: u16, attributes: Vec<Attribute>) -> Record {
+    Record { sequence, flags: IN_USE, links: 1, base: 0, attributes }
+}

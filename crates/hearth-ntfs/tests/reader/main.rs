@@ -4,6 +4,7 @@
 
 mod damage;
 mod expected;
+mod files;
 mod image;
 mod joined;
 mod model;
