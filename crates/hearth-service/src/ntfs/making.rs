@@ -22,7 +22,7 @@ use hearth_files::digest::Digest;
 use hearth_files::follow::{Seen as Places, take_records};
 use hearth_files::index::{Body, Root, Volume};
 use hearth_ntfs::usn::{Journal, Touched};
-use hearth_ntfs::{Counters, NtfsError, ReadReport, Which};
+use hearth_ntfs::{details, Counters, NtfsError, ReadReport, Which};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
@@ -63,7 +63,8 @@ impl From<NtfsError> for Failure {
 impl Disks {
     /// Reads the whole file table.
     pub(crate) fn make(&self, source: &Source, run: &ScanRun) -> Result<Made, Failure> {
-        self.read(source, run, Reread::Asked)
+        let first = source.disk.describe().is_none();
+        self.read(source, run, if first { Reread::First } else { Reread::Asked })
     }
 
     fn read(&self, source: &Source, run: &ScanRun, why: Reread) -> Result<Made, Failure> {
@@ -265,7 +266,7 @@ impl<'a> Replay<'a> {
         let numbers: Vec<u64> = numbers.into_iter().collect();
         let mut collector = Collector::default();
         let report = opened.volume.read_some(&numbers, &mut collector, cancel)?;
-        if report.torn + report.damaged > 0 {
+        if report.unreadable.iter().any(|number| *number >= SYSTEM_RECORDS) {
             return Ok(Err(Reread::Unreadable("records that it names are damaged".to_owned())));
         }
         let taken = take_records(&mut self.volume, &collector.records, cancel)?;
@@ -285,8 +286,9 @@ impl<'a> Replay<'a> {
     fn check(&self, opened: &Opened, now: &[u8]) -> Result<(), Reread> {
         let was = self.was.volume.as_ref().map_or(&[][..], |volume| &volume.bitmap);
         let belongs = |number| {
-            let record = opened.volume.record(number).ok();
-            record.and_then(|record| record.base()).is_some_and(|base| self.touched.contains(&base.number()))
+            let header = details::of(&opened.volume, number).ok().and_then(|details| details.header);
+            let base = header.and_then(|header| header.base);
+            base.is_some_and(|base| self.touched.contains(&base.number()))
         };
         check_bitmap(was, now, &self.touched, belongs)
     }
