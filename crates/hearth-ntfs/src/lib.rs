@@ -23,6 +23,7 @@ mod reference;
 mod reparse;
 mod runs;
 mod time;
+pub mod usn;
 mod value;
 mod volume;
 

@@ -157,7 +157,10 @@ impl Service {
     /// Parses a question and chooses the sources that it is about.
     pub(crate) fn ask(&self, question: Question<'_>) -> Result<Vec<Part>, ServiceError> {
         let query = self.parse(question)?;
-        let shards = self.catalogue.load();
+        let shards = match query.asks_for_deleted()? {
+            true => self.deleted_from(question.within, &query)?,
+            false => self.catalogue.listed(),
+        };
         let chosen = prune(&shards, choose(&shards, question.within)?, &query)?;
         Ok(self.parts(&shards, chosen, &query, question.wait_fresh))
     }

@@ -365,8 +365,7 @@ fn classify(rows: &[Placed<'_>]) -> (Vec<i64>, Vec<Class>) {
     let class_of = rows
         .iter()
         .map(|row| {
-            let Meta { mode, uid, gid, links, .. } = *row.meta;
-            let class = Class { mode, uid, gid, links };
+            let class = Class::of(row.meta);
             if let Some((_, id)) = last.filter(|&(previous, _)| previous == class) {
                 return i64::from(id);
             }
