@@ -9,5 +9,6 @@ mod image;
 mod joined;
 mod model;
 mod opening;
+mod record_details;
 mod rows;
 mod samples;
