@@ -36,8 +36,8 @@ pub struct Meta {
     pub gid: u32,
     /// Number of hard links.
     pub links: u32,
-    /// Attributes of NTFS (`FILE_ATTRIBUTE_…` of Windows, "File Attribute Constants") and [`DELETED`]; 0 where the
-    /// file system has none.
+    /// Attributes of NTFS as Windows reports them (`FILE_ATTRIBUTE_…`, "File Attribute Constants": that of directories
+    /// included, which no record stores) and [`DELETED`]; 0 where the file system has none.
     pub attributes: u32,
 }
 

@@ -52,8 +52,9 @@ fn stride(bytes: &[u8]) -> Option<(usize, usize)> {
     let start = usize::from(u16_at(bytes, 4)?);
     let count = usize::from(u16_at(bytes, 6)?).checked_sub(1)?;
     let stride = if count * 512 == bytes.len() { 512 } else { bytes.len().checked_div(count)? };
-    let fits = start >= HEADER_BYTES && start + 2 * count + 2 <= stride.min(512) - 2;
-    (stride >= 256 && stride * count == bytes.len() && fits).then_some((start, stride))
+    let possible = stride >= 256 && stride * count == bytes.len();
+    // The fixups lie in the first piece, before its own last bytes.
+    (possible && start >= HEADER_BYTES && start + 2 * count + 4 <= stride).then_some((start, stride))
 }
 
 #[inline]

@@ -114,7 +114,8 @@ pub(crate) fn read_through<R: ReadAt + ?Sized>(
         let (part, rest) = out.split_at_mut(out.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
         match run.lcn {
             Some(lcn) => {
-                reader.read_exact_at(lcn.saturating_mul(cluster_bytes).saturating_add(within), part)?
+                let from = lcn.saturating_mul(cluster_bytes).saturating_add(within);
+                reader.read_exact_at(from, part)?;
             }
             None => part.fill(0),
         }

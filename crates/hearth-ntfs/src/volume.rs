@@ -36,21 +36,22 @@ impl<R: ReadAt> Volume<R> {
     /// [`NtfsError::NotNtfs`] if there is no boot sector, [`NtfsError::Damaged`] if neither `$MFT` nor its
     /// copy can be found, [`NtfsError::Io`].
     pub fn open(reader: R) -> Result<Self, NtfsError> {
-        let mut first_error = None;
+        let mut told = NtfsError::NotNtfs("there is nothing");
         for place in boot::places(reader.len()) {
-            let found = boot::read(&reader, place)
-                .and_then(|geometry| locate(&reader, &geometry).map(|at| (geometry, at)));
-            match found {
-                Ok((geometry, (runs, mft_bytes))) => return Ok(Self { reader, geometry, runs, mft_bytes }),
-                // A boot sector without records says more than a sector that is none.
-                Err(error @ NtfsError::NotNtfs(_)) => first_error = first_error.or(Some(error)),
+            let geometry = boot::read(&reader, place);
+            match geometry.and_then(|geometry| Ok((locate(&reader, &geometry)?, geometry))) {
+                Ok(((runs, mft_bytes), geometry)) => return Ok(Self { reader, geometry, runs, mft_bytes }),
+                // What is wrong behind a boot sector says more than that a sector is none, and the first
+                // sector more than the places of its copies.
                 Err(error) => {
-                    first_error =
-                        first_error.filter(|first| !matches!(first, NtfsError::NotNtfs(_))).or(Some(error))
+                    let is_none = |error: &NtfsError| matches!(error, NtfsError::NotNtfs(_));
+                    if place == 0 || is_none(&told) && !is_none(&error) {
+                        told = error;
+                    }
                 }
             }
         }
-        Err(first_error.unwrap_or(NtfsError::NotNtfs("there is nothing")))
+        Err(told)
     }
 
     /// Opens a file that holds `$MFT` alone. Content outside of records cannot be read from it.

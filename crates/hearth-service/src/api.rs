@@ -52,6 +52,8 @@ pub struct FindRequest {
 pub struct Rows<'a> {
     /// The source that holds the rows.
     pub source: &'a SourceName,
+    /// What kind of source that is: inodes of NTFS are file references as keys.
+    pub kind: SourceKind,
     /// The instant of the source that is answered from.
     pub body: &'a Arc<Body>,
     /// Rows of `body`, in answer order.

@@ -311,7 +311,7 @@ fn refused(root: &[u8], error: OpenError) -> ServiceError {
         return cancelled.into();
     }
     if error.is_denied() {
-        return ServiceError::PermissionDenied { path: root.to_vec() };
+        return ServiceError::PermissionDenied { path: walk::path(root).to_owned() };
     }
     ServiceError::BadRequest {
         field: "root",

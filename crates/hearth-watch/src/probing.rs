@@ -5,7 +5,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -42,10 +42,14 @@ pub struct Pace {
 ///
 /// # Errors
 /// [`FeedError::Io`] if the process has no descriptor left.
-pub fn open(pace: Pace, file: Option<&Path>, probe: impl Probe + 'static) -> Result<impl Feed, FeedError> {
+pub fn open(
+    pace: Pace,
+    file: Option<PathBuf>,
+    probe: impl Probe + 'static,
+) -> Result<impl Feed, FeedError> {
     Ok(Probing {
         probe,
-        writes: file.and_then(|file| Writes::of(file).ok()),
+        writes: file.and_then(|file| Writes::of(&file).ok()),
         next: Instant::now() + pace.least,
         rest: pace.least,
         pace,
@@ -170,15 +174,15 @@ mod tests {
         }
     }
 
-    fn feed(least: Duration, file: Option<&Path>) -> (Arc<AtomicU64>, impl Feed) {
+    fn feed(least: Duration) -> (Arc<AtomicU64>, impl Feed) {
         let number = Arc::new(AtomicU64::new(0));
         let probe = Counted(Arc::clone(&number), 0);
-        (number, open(Pace { least, most: LONG }, file, probe).expect("opened"))
+        (number, open(Pace { least, most: LONG }, None, probe).expect("opened"))
     }
 
     #[test]
     fn only_a_change_makes_a_batch() {
-        let (number, mut feed) = feed(Duration::from_millis(5), None);
+        let (number, mut feed) = feed(Duration::from_millis(5));
         assert!(feed.next(LONG).expect("works").is_none(), "a look that finds nothing is told as that");
         number.store(1, Ordering::SeqCst);
         let batch = std::iter::repeat_with(|| feed.next(LONG).expect("works")).flatten().next();
@@ -190,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_cookie_asks_at_once() {
-        let (number, mut feed) = feed(LONG, None);
+        let (number, mut feed) = feed(LONG);
         let cookie = feed.drop_cookie().expect("dropped");
         let batch = feed.next(LONG).expect("works").expect("a batch");
         assert_eq!((batch.overflowed, batch.cookies), (false, vec![cookie]));
@@ -207,7 +211,7 @@ mod tests {
         fs::write(&file, "a").expect("written");
         let number = Arc::new(AtomicU64::new(0));
         let pace = Pace { least: Duration::from_millis(5), most: LONG };
-        let mut feed = open(pace, Some(&file), Counted(Arc::clone(&number), 0)).expect("opened");
+        let mut feed = open(pace, Some(file.clone()), Counted(Arc::clone(&number), 0)).expect("opened");
         // Looks become rare.
         while feed.next(Duration::from_millis(200)).expect("works").is_some() {}
         number.store(7, Ordering::SeqCst);
@@ -219,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_stopped_feed_says_so_and_a_woken_one_returns() {
-        let (_, mut feed) = feed(LONG, None);
+        let (_, mut feed) = feed(LONG);
         let handle = feed.handle();
         handle.wake();
         assert!(feed.next(LONG).expect("works").is_none());

@@ -40,9 +40,9 @@ impl Entry {
         }
         out.extend(usn.to_le_bytes());
         if self.version == 4 {
-            self.put_ranges(&mut out)
+            self.put_ranges(&mut out);
         } else {
-            self.put_name(&mut out)
+            self.put_name(&mut out);
         }
         out.resize(out.len().next_multiple_of(8), 0);
         let len = out.len() as u32;
@@ -120,5 +120,11 @@ impl Stretch {
     pub fn fill_page(&mut self) {
         let end = self.next_usn().next_multiple_of(PAGE_BYTES) - self.first_usn;
         self.bytes.resize(end as usize, 0);
+    }
+
+    /// Forgets what lies before `usn`.
+    pub(super) fn forget_before(&mut self, usn: u64) {
+        self.bytes.drain(..(usn - self.first_usn) as usize);
+        self.first_usn = usn;
     }
 }

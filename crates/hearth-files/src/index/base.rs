@@ -29,6 +29,13 @@ pub(crate) struct Class {
     pub(crate) attributes: u32,
 }
 
+impl Class {
+    pub(crate) fn of(meta: &Meta) -> Class {
+        let Meta { mode, uid, gid, links, attributes, .. } = *meta;
+        Class { mode, uid, gid, links, attributes }
+    }
+}
+
 /// Columns over the folders, in row order.
 #[derive(Debug)]
 pub(crate) struct DirColumns {

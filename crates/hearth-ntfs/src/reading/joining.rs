@@ -21,8 +21,8 @@ use crate::volume::Volume;
 pub(crate) struct Joining<'v, R> {
     volume: &'v Volume<R>,
     asides: Vec<Aside>,
-    /// Which piece of which thread, by key of the base.
-    pieces: Vec<(u64, u32, u32)>,
+    /// Key of the base, number of the piece, which piece of which thread.
+    pieces: Vec<(u64, u64, u32, u32)>,
     bases: Vec<(u32, u32)>,
 }
 
@@ -30,7 +30,10 @@ impl<'v, R: ReadAt> Joining<'v, R> {
     pub(crate) fn new(volume: &'v Volume<R>, asides: Vec<Aside>) -> Self {
         let (mut pieces, mut bases) = (Vec::new(), Vec::new());
         for (thread, aside) in (0..).zip(&asides) {
-            pieces.extend((0..).zip(&aside.pieces).map(|(at, piece)| (piece.base.to_key(), thread, at)));
+            let own = (0..).zip(&aside.pieces);
+            pieces.extend(
+                own.map(|(at, piece)| (piece.base.to_key(), piece.head.reference.number(), thread, at)),
+            );
             bases.extend((0..).zip(&aside.bases).map(|(at, _)| (thread, at)));
         }
         pieces.sort_unstable();
@@ -83,7 +86,7 @@ impl<'v, R: ReadAt> Joining<'v, R> {
             let key = FileReference::new(base.head.reference.number(), sequence).to_key();
             let from = self.pieces.partition_point(|(base, ..)| *base < key);
             let own = self.pieces[from..].iter().take_while(|(base, ..)| *base == key);
-            let own = own.map(|(_, thread, at)| {
+            let own = own.map(|(.., thread, at)| {
                 let aside = &self.asides[*thread as usize];
                 (aside, &aside.pieces[*at as usize])
             });

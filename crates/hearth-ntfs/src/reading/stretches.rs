@@ -11,7 +11,7 @@ use hearth_core::CancelToken;
 use std::ops::Range;
 
 /// Bytes that are read in one go.
-const PIECE_BYTES: u64 = 512 << 10;
+const PIECE_BYTES: u64 = 256 << 10;
 
 /// Bytes without need that are read rather than left out.
 const GAP_BYTES: u64 = 64 << 10;

@@ -2,7 +2,13 @@
 //!
 //! The samples lie in `tests/data`; its README says where they come from.
 
+mod damage;
 mod expected;
+mod files;
+mod image;
+mod joined;
+mod model;
 mod opening;
+mod record_details;
 mod rows;
 mod samples;

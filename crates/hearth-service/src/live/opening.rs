@@ -77,7 +77,7 @@ pub(super) struct Means<'a> {
 fn disk(root: &[u8], means: &Means<'_>) -> Result<Opened, String> {
     let probe = DiskProbe::new(means.media, root, means.config.poll)?;
     let (pace, file) = (probe.pace(), probe.file());
-    let feed = probing::open(pace, file.as_deref(), probe).map_err(|error| error.to_string())?;
+    let feed = probing::open(pace, file, probe).map_err(|error| error.to_string())?;
     Ok(Opened { feed: Box::new(feed), instead: String::new(), device: 0, shared: false })
 }
 

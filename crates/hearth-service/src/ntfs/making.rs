@@ -22,7 +22,7 @@ use hearth_files::digest::Digest;
 use hearth_files::follow::{Seen as Places, take_records};
 use hearth_files::index::{Body, Root, Volume};
 use hearth_ntfs::usn::{Journal, Touched};
-use hearth_ntfs::{Counters, NtfsError, ReadReport, Which};
+use hearth_ntfs::{details, Counters, NtfsError, ReadReport, Which};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
@@ -63,7 +63,8 @@ impl From<NtfsError> for Failure {
 impl Disks {
     /// Reads the whole file table.
     pub(crate) fn make(&self, source: &Source, run: &ScanRun) -> Result<Made, Failure> {
-        self.read(source, run, Reread::Asked)
+        let first = source.disk.describe().is_none();
+        self.read(source, run, if first { Reread::First } else { Reread::Asked })
     }
 
     fn read(&self, source: &Source, run: &ScanRun, why: Reread) -> Result<Made, Failure> {
@@ -78,7 +79,11 @@ impl Disks {
         let root = Root { path: source.root.clone(), meta: read.root };
         let building = Instant::now();
         let chunks = run.drain_chunks();
-        let body = Arc::new(Body::build(&root, &chunks, &self.pools.build, &run.cancel)?);
+        let pool = &self.pools.build;
+        let body = Arc::new(match rows {
+            Rows::Present => Body::build(&root, &chunks, pool, &run.cancel)?,
+            Rows::Deleted => Body::build_with_repeats(&root, &chunks, pool, &run.cancel)?,
+        });
         drop(chunks);
         run.cancel.check()?;
         let digest = Digest::of(&body);
@@ -248,21 +253,24 @@ impl<'a> Replay<'a> {
     fn round(&mut self, opened: &Opened, cancel: &CancelToken) -> Result<Result<(), Reread>, Failure> {
         let Some(journal) = Journal::open(&opened.volume)? else { return Ok(Err(Reread::JournalAbsent)) };
         let mut touched = Touched::new(usize::try_from(self.most).unwrap_or(usize::MAX));
-        let read = match journal.read(self.from, cancel, &mut |record| touched.add(record)) {
+        let read = match journal.read(self.from, cancel, &mut |record| touched.take(record)) {
             Ok(read) => read,
             Err(hearth_ntfs::usn::JournalError::Ntfs(error)) => return Err(error.into()),
             Err(error) => return Ok(Err(error.into())),
         };
         self.records += read.records;
-        let Some(mut numbers) = touched.into_numbers() else {
+        let own = (0..SYSTEM_RECORDS).chain([journal.number()]);
+        let mut numbers: BTreeSet<u64> = own.collect();
+        let (Some(files), Some(parents)) = (touched.files(), touched.parents()) else {
             return Ok(Err(Reread::TooMuch { records: read.records }));
         };
-        numbers.extend((0..SYSTEM_RECORDS).chain(journal.record_number()));
+        // The times of a folder change with what is in it, of which the journal says nothing.
+        numbers.extend(files.iter().chain(parents));
         numbers.retain(|number| *number < opened.volume.record_count());
         let numbers: Vec<u64> = numbers.into_iter().collect();
         let mut collector = Collector::default();
         let report = opened.volume.read_some(&numbers, &mut collector, cancel)?;
-        if report.torn + report.damaged > 0 {
+        if report.unreadable.iter().any(|number| *number >= SYSTEM_RECORDS) {
             return Ok(Err(Reread::Unreadable("records that it names are damaged".to_owned())));
         }
         let taken = take_records(&mut self.volume, &collector.records, cancel)?;
@@ -282,8 +290,9 @@ impl<'a> Replay<'a> {
     fn check(&self, opened: &Opened, now: &[u8]) -> Result<(), Reread> {
         let was = self.was.volume.as_ref().map_or(&[][..], |volume| &volume.bitmap);
         let belongs = |number| {
-            let record = opened.volume.record(number).ok();
-            record.and_then(|record| record.base()).is_some_and(|base| self.touched.contains(&base.number()))
+            let header = details::of(&opened.volume, number).ok().and_then(|details| details.header);
+            let base = header.and_then(|header| header.base);
+            base.is_some_and(|base| self.touched.contains(&base.number()))
         };
         check_bitmap(was, now, &self.touched, belongs)
     }

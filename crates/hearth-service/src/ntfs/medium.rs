@@ -188,12 +188,9 @@ impl Media {
         packing: Packing,
         cancel: &CancelToken,
     ) -> Result<io::Result<OpenFile>, Cancelled> {
-        let mut open = || {
-            std::fs::create_dir_all(&self.folder)?;
-            file.seek(SeekFrom::Start(0))?;
-            Ok((tempfile::tempfile_in(&self.folder)?, packing.reader(&file)?))
-        };
-        let (scratch, mut reader) = match open() {
+        let begun = std::fs::create_dir_all(&self.folder).and_then(|()| file.seek(SeekFrom::Start(0)));
+        let scratch = begun.and_then(|_| tempfile::tempfile_in(&self.folder));
+        let (scratch, mut reader) = match scratch.and_then(|scratch| Ok((scratch, packing.reader(&file)?))) {
             Ok(opened) => opened,
             Err(error) => return Ok(Err(error)),
         };

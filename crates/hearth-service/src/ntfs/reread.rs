@@ -31,6 +31,8 @@ pub(crate) enum Reread {
     Inconsistent { misplaced: u64 },
     #[error("the change journal cannot be read: {0}")]
     Unreadable(String),
+    #[error("it was not indexed before")]
+    First,
     #[error("somebody asked for it")]
     Asked,
 }
@@ -49,6 +51,7 @@ impl Reread {
             Reread::TooMuch { .. } => "too_much",
             Reread::Inconsistent { .. } => "inconsistent",
             Reread::Unreadable(_) => "unreadable",
+            Reread::First => "first",
             Reread::Asked => "asked",
         }
     }
