@@ -15,7 +15,8 @@ const PATH_BYTES: u64 = 64 * 1024;
 
 /// The disk that a request names.
 pub fn named_disk(disk: Option<Vec<u8>>) -> Result<Vec<u8>, RpcError> {
-    let missing = || RpcError::invalid_params("`disk` is missing").hint("give a path, or the name of a source");
+    let missing =
+        || RpcError::invalid_params("`disk` is missing").hint("give a path, or the name of a source");
     disk.filter(|disk| !disk.is_empty()).ok_or_else(missing)
 }
 
@@ -36,14 +37,18 @@ impl NtfsRecordParams {
 /// `41`, `0x29` or `41-2`.
 fn wanted(text: &str) -> Result<disks::RecordWanted, RpcError> {
     let bad = || {
-        let message = format!("`{}` is not the number of a record", text.chars().take(64).collect::<String>());
-        RpcError::invalid_params(message).hint("write for example 41, 0x29, or 41-2 with the sequence").with("field", "record")
+        let message =
+            format!("`{}` is not the number of a record", text.chars().take(64).collect::<String>());
+        RpcError::invalid_params(message)
+            .hint("write for example 41, 0x29, or 41-2 with the sequence")
+            .with("field", "record")
     };
     let number = |text: &str| match text.strip_prefix("0x").or(text.strip_prefix("0X")) {
         Some(hex) => u64::from_str_radix(hex, 16).ok(),
         None => text.parse().ok(),
     };
-    let number = |text: &str| number(text).filter(|number| *number <= FileReference::MAX_NUMBER).ok_or_else(bad);
+    let number =
+        |text: &str| number(text).filter(|number| *number <= FileReference::MAX_NUMBER).ok_or_else(bad);
     match text.split_once('-') {
         None => Ok(disks::RecordWanted::Number(number(text)?)),
         Some((record, sequence)) => {
@@ -58,7 +63,12 @@ impl NtfsJournalParams {
     pub fn to_request(&self) -> Result<disks::JournalRequest, RpcError> {
         let below = self.below_bytes()?;
         at_most("the length of `below`", below.as_ref().map_or(0, |below| below.len() as u64), PATH_BYTES)?;
-        Ok(disks::JournalRequest { disk: named_disk(self.disk_bytes()?)?, since: self.since, below, limit: self.limit })
+        Ok(disks::JournalRequest {
+            disk: named_disk(self.disk_bytes()?)?,
+            since: self.since,
+            below,
+            limit: self.limit,
+        })
     }
 }
 
@@ -271,14 +281,19 @@ fn place(place: disks::Place) -> (bool, u64, Option<wire::Clusters>) {
             runs,
             runs_whole,
         } => {
-            let run = |run: disks::Run| wire::ClusterRun { vcn: run.vcn, lcn: run.lcn, clusters: run.clusters };
+            let run =
+                |run: disks::Run| wire::ClusterRun { vcn: run.vcn, lcn: run.lcn, clusters: run.clusters };
             let clusters = wire::Clusters {
                 first_vcn,
                 last_vcn,
                 initialised,
                 allocated,
                 total_allocated,
-                compression_clusters: if compression_unit == 0 { 0 } else { 1_u64.checked_shl(compression_unit.into()).unwrap_or(0) },
+                compression_clusters: if compression_unit == 0 {
+                    0
+                } else {
+                    1_u64.checked_shl(compression_unit.into()).unwrap_or(0)
+                },
                 runs: runs.into_iter().map(run).collect(),
                 runs_whole,
             };
@@ -301,7 +316,10 @@ fn value(value: disks::Value) -> wire::AttributeValue {
             Wire::Volume(wire::VolumeValue { version: self::version(version), flags })
         }
         disks::Value::Reparse { tag, tag_name, target } => {
-            let part = |(part, text): (&str, Vec<u8>)| wire::TargetPart { part: part.to_owned(), text: TextField(text) };
+            let part = |(part, text): (&str, Vec<u8>)| wire::TargetPart {
+                part: part.to_owned(),
+                text: TextField(text),
+            };
             Wire::Reparse(wire::ReparseValue {
                 tag: format!("{tag:08x}"),
                 tag_name: tag_name.map(str::to_owned),
@@ -420,7 +438,10 @@ mod tests {
             extents: Vec::new(),
         };
         let wire = wire::UsnEntry::from(entry);
-        assert_eq!((wire.reasons, wire.source_info), (vec!["file-create".into(), "close".into()], vec!["auxiliary-data".to_owned()]));
+        assert_eq!(
+            (wire.reasons, wire.source_info),
+            (vec!["file-create".into(), "close".into()], vec!["auxiliary-data".to_owned()])
+        );
         assert_eq!((wire.time_ns, wire.attributes.as_str(), wire.parent_sequence), (None, "HA", 5));
     }
 }

@@ -9,9 +9,10 @@ pub use hearth_files::entry::{DELETED, Meta};
 pub use hearth_ntfs::details::{
     AttributeDetails, Header, Index, ListEntry, NameValue, Place, RecordDetails, StandardValue, Value,
 };
+pub use hearth_ntfs::logfile::LogState;
 pub use hearth_ntfs::partitions::{Partition, Scheme};
 pub use hearth_ntfs::usn::{reasons_in_words, sources_in_words};
-pub use hearth_ntfs::{FileReference, Geometry, Information, LogState, Namespace, Run, Slot};
+pub use hearth_ntfs::{FileReference, Geometry, Information, Namespace, Run, Slot};
 
 /// What is on a disk.
 #[derive(Clone, Debug)]

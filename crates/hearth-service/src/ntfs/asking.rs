@@ -110,8 +110,9 @@ impl Service {
     /// What the index in memory of a registered volume knows of a path in it.
     fn indexed(&self, spot: &Spot, parts: &[Vec<u8>]) -> Option<FileReference> {
         let root = spot.root();
-        let id = self.registry.lock().by_name_or_root(&root).filter(|known| known.kind == SourceKind::Ntfs)?.id;
-        let body = Arc::clone(&self.catalogue.get(id)?.published?.body);
+        let id =
+            self.registry.lock().by_name_or_root(&root).filter(|known| known.kind == SourceKind::Ntfs)?.id;
+        let body = Arc::clone(&self.catalogue.get(id)?.published.as_ref()?.body);
         let path = parts.iter().fold(root, |path, part| [&path, &b"/"[..], part].concat());
         let row = body.find_path(&path)?;
         Some(FileReference::from_key(body.meta(row).inode))
@@ -146,7 +147,12 @@ fn kind(spot: &Spot, medium: &Medium, table: bool) -> DiskKind {
 }
 
 /// Reads the facts of one volume. What fails is a problem of that volume, and no error.
-fn volume(bytes: &Bytes, place: &Place, table: bool, cancel: &CancelToken) -> Result<DiskVolume, ServiceError> {
+fn volume(
+    bytes: &Bytes,
+    place: &Place,
+    table: bool,
+    cancel: &CancelToken,
+) -> Result<DiskVolume, ServiceError> {
     let window = Window::new(Arc::clone(bytes), place.start, place.len);
     let mut problems = Problems(Vec::new());
     let opened = if table { Volume::open_mft(window) } else { Volume::open(window) };
@@ -239,7 +245,10 @@ fn no_record(error: NtfsError, opened: &Opened) -> ServiceError {
         error => ServiceError::BadRequest {
             field: "record",
             message: error.to_string(),
-            hint: format!("records are numbered from 0 to {}", opened.volume.record_count().saturating_sub(1)),
+            hint: format!(
+                "records are numbered from 0 to {}",
+                opened.volume.record_count().saturating_sub(1)
+            ),
         },
     }
 }

@@ -5,7 +5,7 @@
 
 use super::medium::Bytes;
 use hearth_core::CancelToken;
-use hearth_ntfs::{File, FileReference, Namespace, Visit, Volume, Window};
+use hearth_ntfs::{File, FileReference, Visit, Volume, Window};
 use std::collections::HashMap;
 use std::sync::Arc;
 

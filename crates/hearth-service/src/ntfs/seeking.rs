@@ -70,12 +70,17 @@ fn find(
             let here = |found: &&Found| folder.number() == ROOT || found.parent == folder;
             for found in inside.filter(here).filter(|found| fold(&found.name) == fold(part)) {
                 let others = others + u32::from(found.name != *part);
-                next.entry(found.reference).and_modify(|least: &mut u32| *least = others.min(*least)).or_insert(others);
+                next.entry(found.reference)
+                    .and_modify(|least: &mut u32| *least = others.min(*least))
+                    .or_insert(others);
             }
         }
         reached = next;
     }
-    Ok(reached.into_iter().min_by_key(|(reference, others)| (*others, *reference)).map(|(reference, _)| reference))
+    Ok(reached
+        .into_iter()
+        .min_by_key(|(reference, others)| (*others, *reference))
+        .map(|(reference, _)| reference))
 }
 
 /// A name that is that of a part of the path.
@@ -98,7 +103,11 @@ impl Visit for Finder {
             self.name.clear();
             link.name.push_to(&mut self.name);
             if self.wanted.contains(&fold(&self.name)) {
-                self.found.push(Found { name: self.name.clone(), reference: file.reference, parent: link.parent });
+                self.found.push(Found {
+                    name: self.name.clone(),
+                    reference: file.reference,
+                    parent: link.parent,
+                });
             }
         }
     }

@@ -12,8 +12,8 @@ use crate::api::disks::{JournalEnd, JournalEntry, JournalFacts, JournalRequest};
 use crate::error::ServiceError;
 use hearth_core::CancelToken;
 use hearth_files::fold::fold;
-use hearth_ntfs::usn::{self, Journal, JournalError, PAGE_BYTES, UsnRecord};
 use hearth_ntfs::NtfsError;
+use hearth_ntfs::usn::{self, Journal, JournalError, PAGE_BYTES, UsnRecord};
 use std::ops::ControlFlow;
 
 /// Bytes of loose records that are read at once; a multiple of a page.
@@ -37,15 +37,16 @@ impl Service {
         let spot = self.spot(&request.disk)?;
         let opened = match self.media.volume(&spot, false, cancel) {
             Ok(opened) => opened,
-            Err(error @ OpenError::NoVolume { .. }) => return self.loose(&spot, request, cancel, take, error),
+            Err(error @ OpenError::NoVolume { .. }) => {
+                return self.loose(&spot, request, cancel, take, error);
+            }
             Err(error) => return Err(unreadable(&spot, error)),
         };
         let journal = Journal::open(&opened.volume, cancel).map_err(|error| broken(&spot, error))?;
         let journal = journal.ok_or_else(|| no_journal(&spot))?;
         let mut folders = Folders::new(&opened.volume, cancel);
         let mut teller = Teller::new(request, &spot, cancel, take);
-        let first = journal.first_usn();
-        let from = request.since.map_or(first, |since| (since / PAGE_BYTES * PAGE_BYTES).max(first.min(since)));
+        let from = start(request.since, journal.first_usn(), journal.next_usn());
         let stop = teller.stop.clone();
         let read = journal.read(from, &stop, &mut |record| {
             teller.tell(record, &mut |name| folders.path_in(record.parent, name));
@@ -71,11 +72,16 @@ impl Service {
         error: OpenError,
     ) -> Result<JournalEnd, ServiceError> {
         let medium = self.media.open(&spot.file, cancel).map_err(|error| unreadable(spot, error.into()))?;
-        let Some(loose) = Loose::of(&medium.bytes, spot, cancel)? else { return Err(unreadable(spot, error)) };
+        let Some(loose) = Loose::of(&medium.bytes, spot, cancel)? else {
+            return Err(unreadable(spot, error));
+        };
         if request.below.is_some() {
             return Err(ServiceError::BadRequest {
                 field: "below",
-                message: format!("{} holds records of a journal alone, which name no folders", spot.file.display()),
+                message: format!(
+                    "{} holds records of a journal alone, which name no folders",
+                    spot.file.display()
+                ),
                 hint: "leave the path out and choose by name, or ask the volume itself".to_owned(),
             });
         }
@@ -83,6 +89,13 @@ impl Service {
         let (end, skipped_bytes) = loose.read(request.since, spot, &mut teller)?;
         teller.finish(end, skipped_bytes, None)
     }
+}
+
+/// Where reading begins: at a page, since a USN that somebody gives need not be that of a record. One that is out of
+/// bounds is left for the journal to refuse.
+fn start(since: Option<u64>, first: u64, next: u64) -> u64 {
+    let since = since.unwrap_or(first);
+    if (first..=next).contains(&since) { (since / PAGE_BYTES * PAGE_BYTES).max(first) } else { since }
 }
 
 /// Hands on entries that are asked for, up to a limit.
@@ -224,18 +237,24 @@ impl<'a> Loose<'a> {
     }
 
     /// Tells the records from a USN on; gives their end, and the bytes that are none.
-    fn read(&self, since: Option<u64>, spot: &Spot, teller: &mut Teller<'_>) -> Result<(u64, u64), ServiceError> {
+    fn read(
+        &self,
+        since: Option<u64>,
+        spot: &Spot,
+        teller: &mut Teller<'_>,
+    ) -> Result<(u64, u64), ServiceError> {
         let (lowest, next) = (self.first_usn, self.end_usn());
         match since {
             Some(from) if from < lowest => return Err(not_held(&JournalError::BelowLowest { from, lowest })),
             Some(from) if from > next => return Err(not_held(&JournalError::BeyondEnd { from, next })),
             _ => {}
         }
-        let mut at = since.map_or(lowest, |since| (since / PAGE_BYTES * PAGE_BYTES).max(lowest));
+        let mut at = start(since, lowest, next);
         let mut skipped_bytes = 0;
         while at < next && teller.stopped.is_none() {
             let len = (at / PIECE_BYTES + 1) * PIECE_BYTES - at;
-            let piece = piece(self.bytes, self.start + (at - lowest), len).map_err(|error| broken(spot, error))?;
+            let piece =
+                piece(self.bytes, self.start + (at - lowest), len).map_err(|error| broken(spot, error))?;
             let mut records = usn::parse(&piece, at);
             for record in &mut records {
                 teller.tell(&record, &mut |_| None);
