@@ -79,7 +79,11 @@ impl Disks {
         let root = Root { path: source.root.clone(), meta: read.root };
         let building = Instant::now();
         let chunks = run.drain_chunks();
-        let body = Arc::new(Body::build(&root, &chunks, &self.pools.build, &run.cancel)?);
+        let pool = &self.pools.build;
+        let body = Arc::new(match rows {
+            Rows::Present => Body::build(&root, &chunks, pool, &run.cancel)?,
+            Rows::Deleted => Body::build_with_repeats(&root, &chunks, pool, &run.cancel)?,
+        });
         drop(chunks);
         run.cancel.check()?;
         let digest = Digest::of(&body);
