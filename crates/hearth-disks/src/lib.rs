@@ -6,6 +6,7 @@
 //! it is killed, asks [`own_mounts`] first.
 
 pub mod acts;
+pub mod ntfs;
 
 use std::fs::{self, File};
 use std::io::Write;
