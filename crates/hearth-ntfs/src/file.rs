@@ -4,6 +4,7 @@
 
 use crate::name::Utf16;
 use crate::reference::FileReference;
+use crate::reparse::Reparse;
 use hearth_core::UnixNanos;
 
 /// What is done with files as they are read. Each thread that reads has one of its own.
@@ -112,13 +113,4 @@ pub struct Stream<'a> {
     pub name: Utf16<'a>,
     /// Its size.
     pub data: DataSize,
-}
-
-/// `$REPARSE_POINT`, as far as it is resident or was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reparse<'a> {
-    /// `IO_REPARSE_TAG_…`.
-    pub tag: u32,
-    /// What follows tag and length; its form hangs on the tag.
-    pub data: &'a [u8],
 }

@@ -1,0 +1,161 @@
+//! Finds the value of an attribute, whose pieces may be spread over many records.
+
+use crate::attribute::{self, ATTRIBUTE_LIST, Attribute, COMPRESSED, ENCRYPTED, Form};
+use crate::content::{Body, Content};
+use crate::error::NtfsError;
+use crate::limits;
+use crate::list::Entries;
+use crate::read::ReadAt;
+use crate::record::{Record, Slot};
+use crate::reference::FileReference;
+use crate::runs::{Mapping, Run, ordered};
+use crate::volume::Volume;
+
+/// Which attribute.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'n> {
+    pub(crate) kind: u32,
+    pub(crate) name: &'n str,
+}
+
+impl Wanted<'_> {
+    fn is(self, attribute: &Attribute<'_>) -> bool {
+        attribute.kind == self.kind && attribute.is_named(self.name)
+    }
+}
+
+/// Pieces as they are found, in any order.
+#[derive(Debug, Default)]
+struct Pieces {
+    resident: Option<Vec<u8>>,
+    /// Length, initialised length, neither compressed nor encrypted.
+    sizes: Option<(u64, u64, bool)>,
+    runs: Vec<Run>,
+}
+
+impl Pieces {
+    fn add(&mut self, attribute: &Attribute<'_>, clusters: u64) {
+        match attribute.form {
+            Form::Resident { value, .. } => {
+                self.resident.get_or_insert_with(|| value.to_vec());
+            }
+            Form::External(head) => {
+                if head.first_vcn == 0 {
+                    let plain = attribute.flags & (COMPRESSED | ENCRYPTED) == 0;
+                    self.sizes.get_or_insert((head.size, head.initialised, plain));
+                }
+                let room = limits::RUNS.saturating_sub(self.runs.len());
+                let mapping = Mapping::new(head.mapping, head.first_vcn, clusters);
+                self.runs.extend(mapping.map_while(Result::ok).take(room));
+            }
+        }
+    }
+
+    fn into_body(self) -> Option<Body> {
+        match (self.resident, self.sizes) {
+            (Some(value), _) => Some(Body::Resident(value)),
+            (None, Some((len, initialised, plain))) => {
+                Some(Body::External { runs: ordered(self.runs), len, initialised, plain })
+            }
+            (None, None) => None,
+        }
+    }
+}
+
+/// The value of an attribute of record `number`; `None` if there is none or the record is no file's.
+pub(crate) fn find<'v, R: ReadAt>(
+    volume: &'v Volume<R>,
+    number: u64,
+    wanted: Wanted<'_>,
+) -> Result<Option<Content<'v, R>>, NtfsError> {
+    let base = volume.record(number)?;
+    let record = match (base.slot(), base.view()) {
+        (Slot::Empty, _) | (Slot::Record, None) => return Ok(None),
+        (Slot::Record, Some(record)) if !record.in_use() || record.base().is_some() => return Ok(None),
+        (Slot::Record, Some(record)) => record,
+        (Slot::Torn | Slot::Damaged, _) => {
+            return Err(NtfsError::Damaged(format!("file record {number} is torn or overwritten")));
+        }
+    };
+    let clusters = volume.geometry().clusters();
+    let mut pieces = Pieces::default();
+    let mut list = None;
+    for attribute in record.attributes() {
+        if wanted.is(&attribute) {
+            pieces.add(&attribute, clusters);
+        } else if attribute.kind == ATTRIBUTE_LIST {
+            list = Some(attribute);
+        }
+    }
+    if let Some(list) = list {
+        let reference = FileReference::new(number, record.sequence());
+        for other in others(&local_bytes(volume, &list, limits::LIST_BYTES)?, reference, wanted) {
+            add_from(volume, other, reference, wanted, &mut pieces);
+        }
+    }
+    let was_there = !pieces.runs.is_empty();
+    let body = pieces.into_body();
+    if body.is_none() && was_there {
+        let what = format!("the piece of record {number} that tells a content's size is missing");
+        return Err(NtfsError::Damaged(what));
+    }
+    Ok(body.map(|body| Content::new(volume, body)))
+}
+
+/// The first `limit` bytes of a value whose mapping does not leave its record.
+pub(crate) fn local_bytes<R: ReadAt>(
+    volume: &Volume<R>,
+    attribute: &Attribute<'_>,
+    limit: u64,
+) -> Result<Vec<u8>, NtfsError> {
+    let mut pieces = Pieces::default();
+    pieces.add(attribute, volume.geometry().clusters());
+    let body = pieces.into_body().unwrap_or_else(|| Body::Resident(Vec::new()));
+    Content::new(volume, body).read_up_to(limit)
+}
+
+/// The extension records that hold pieces of the attribute, each once.
+fn others(list: &[u8], own: FileReference, wanted: Wanted<'_>) -> Vec<FileReference> {
+    let of_it = |kind: u32| kind == wanted.kind;
+    let named = |entry: &crate::list::Entry<'_>| entry.name.units().eq(wanted.name.encode_utf16());
+    let mut others: Vec<_> = Entries(list)
+        .filter(|entry| of_it(entry.kind) && named(entry))
+        .map(|entry| entry.record)
+        .filter(|record| record.number() != own.number())
+        .collect();
+    others.sort_unstable();
+    others.dedup();
+    others.truncate(limits::RECORDS_PER_FILE);
+    others
+}
+
+/// Adds the pieces in extension record `other`, if it is what the list takes it for. A piece that cannot be
+/// read leaves a gap, which is told when it is read.
+fn add_from<R: ReadAt>(
+    volume: &Volume<R>,
+    other: FileReference,
+    base: FileReference,
+    wanted: Wanted<'_>,
+    pieces: &mut Pieces,
+) {
+    let Ok(bytes) = volume.record(other.number()) else { return };
+    let Some(record) = bytes.view().filter(|record| extends(record, other, base)) else { return };
+    for attribute in record.attributes().filter(|attribute| wanted.is(attribute)) {
+        pieces.add(&attribute, volume.geometry().clusters());
+    }
+}
+
+/// True if `record`, known as `own`, is in use and extends `base`.
+pub(crate) fn extends(record: &Record<'_>, own: FileReference, base: FileReference) -> bool {
+    record.in_use() && record.sequence() == own.sequence() && record.base() == Some(base)
+}
+
+/// The unnamed value of a kind.
+pub(crate) fn unnamed(kind: u32) -> Wanted<'static> {
+    Wanted { kind, name: "" }
+}
+
+/// A named or unnamed content.
+pub(crate) fn data(name: &str) -> Wanted<'_> {
+    Wanted { kind: attribute::DATA, name }
+}
