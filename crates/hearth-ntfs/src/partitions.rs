@@ -20,10 +20,6 @@ const MBR_BYTES: usize = 512;
 const MBR_TABLE: usize = 0x1be;
 const MBR_ENTRY_BYTES: usize = 16;
 const MBR_PRIMARY: u32 = 4;
-const GPT_PROTECTIVE: u8 = 0xee;
-/// Microsoft's basic data, as on disk.
-const BASIC_DATA: [u8; 16] =
-    [0xa2, 0xa0, 0xd0, 0xeb, 0xe5, 0xb9, 0x33, 0x44, 0x87, 0xc0, 0x68, 0xb6, 0xb7, 0x26, 0x99, 0xc7];
 
 /// Kinds of partition tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +61,8 @@ pub struct Place {
 /// The partitions of a disk, in the order of its table; none if there is no table or it cannot be read.
 pub fn of<R: ReadAt>(disk: &R) -> Vec<Partition> {
     let gpt = SECTOR_SIZES.iter().find_map(|sector_bytes| gpt(disk, *sector_bytes));
-    gpt.unwrap_or_else(|| mbr(disk))
+    // The boot sector of a volume ends as a master boot record does.
+    gpt.unwrap_or_else(|| if boot::read(disk, 0).is_ok() { Vec::new() } else { mbr(disk) })
 }
 
 /// The NTFS volumes of a disk: itself, or partitions of it. One whose boot sector is lost counts if the copy of it
@@ -233,12 +230,8 @@ impl GptHeader {
         let (first, last) = (u64_at(entry, 32)?, u64_at(entry, 40)?);
         let count = last.checked_sub(first)?.checked_add(1)?;
         let start = first.checked_mul(self.sector_bytes)?;
-        Some(Entry { number, start, len: count.saturating_mul(self.sector_bytes), kind: kind_text(kind) })
+        Some(Entry { number, start, len: count.saturating_mul(self.sector_bytes), kind: guid_text(kind) })
     }
-}
-
-fn kind_text(kind: [u8; 16]) -> String {
-    if kind == BASIC_DATA { "basic data".to_owned() } else { guid_text(kind) }
 }
 
 /// The first three groups lie with their lowest byte first.
@@ -259,3 +252,6 @@ fn crc32(bytes: &[u8]) -> u32 {
     });
     !sum
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,7 @@ const UNITS: usize = 1 << 16;
 pub struct UpCase(Box<[u16]>);
 
 impl Default for UpCase {
-    /// What Unicode says, for letters whose upper case is one unit: near to what Windows writes.
+    /// What Unicode says for letters whose upper case is one unit and theirs alone: near to what Windows writes.
     fn default() -> Self {
         Self((0..=u16::MAX).map(simple_upper).collect())
     }
@@ -50,10 +50,14 @@ impl UpCase {
 }
 
 fn simple_upper(unit: u16) -> u16 {
-    let Some(letter) = char::from_u32(unit.into()) else { return unit };
-    let mut upper = letter.to_uppercase();
-    match (upper.next().map(u32::from).map(u16::try_from), upper.next()) {
-        (Some(Ok(upper)), None) => upper,
-        _ => unit,
-    }
+    let letter = char::from_u32(unit.into());
+    let upper = letter.and_then(|letter| only(letter.to_uppercase()));
+    // Long s, final sigma and their like share an upper case with another letter, and are not that letter.
+    let own = upper.filter(|upper| only(upper.to_lowercase()) == letter);
+    own.and_then(|upper| u16::try_from(u32::from(upper)).ok()).unwrap_or(unit)
+}
+
+fn only(mut letters: impl Iterator<Item = char>) -> Option<char> {
+    let first = letters.next();
+    first.filter(|_| letters.next().is_none())
 }

@@ -62,15 +62,29 @@ pub fn is_journal(file: &File<'_>) -> bool {
     file.in_use && names.any(|name| name.parent.number() == EXTEND && name.name.is_ascii_text(NAME))
 }
 
+/// What `$Max` says: `CREATE_USN_JOURNAL_DATA`, the identifier, and where this journal began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Max {
+    max_bytes: u64,
+    delta_bytes: u64,
+    id: u64,
+    lowest_valid_usn: u64,
+}
+
+impl Max {
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let [max_bytes, delta_bytes, id, lowest_valid_usn] = [0, 8, 16, 24].map(|at| u64_at(bytes, at));
+        let (id, lowest_valid_usn) = (id?, lowest_valid_usn?);
+        Some(Self { max_bytes: max_bytes?, delta_bytes: delta_bytes?, id, lowest_valid_usn })
+    }
+}
+
 /// The change journal as it was when it was opened.
 #[derive(Debug)]
 pub struct Journal<'v, R> {
     content: Content<'v, R>,
     number: u64,
-    max_bytes: u64,
-    delta_bytes: u64,
-    id: u64,
-    lowest_valid_usn: u64,
+    max: Max,
     /// What does not lie in holes, whole pages, ascending and disjoint.
     stored: Vec<Range<u64>>,
 }
@@ -111,19 +125,10 @@ impl<'v, R: ReadAt> Journal<'v, R> {
             // It is being made or deleted.
             return Ok(None);
         };
-        let max = max.read_up_to(MAX_BYTES)?;
         let short =
             || NtfsError::Damaged("$Max, which says how the journal is kept, is too short".to_owned());
-        let value = |at| u64_at(&max, at).ok_or_else(short);
-        Ok(Some(Self {
-            stored: stored(&content, volume)?,
-            content,
-            number,
-            max_bytes: value(0)?,
-            delta_bytes: value(8)?,
-            id: value(16)?,
-            lowest_valid_usn: value(24)?,
-        }))
+        let max = Max::of(&max.read_up_to(MAX_BYTES)?).ok_or_else(short)?;
+        Ok(Some(Self { stored: stored(&content, volume)?, content, number, max }))
     }
 
     /// Number of its record.
@@ -133,18 +138,18 @@ impl<'v, R: ReadAt> Journal<'v, R> {
 
     /// Which journal this is: one that was made anew has another.
     pub fn id(&self) -> u64 {
-        self.id
+        self.max.id
     }
 
     /// The lowest USN from which it can be read.
     pub fn first_usn(&self) -> u64 {
         let stored = self.content.first_stored().next_multiple_of(PAGE_BYTES);
-        stored.max(self.lowest_valid_usn).min(self.next_usn())
+        stored.max(self.max.lowest_valid_usn).min(self.next_usn())
     }
 
     /// The lowest USN of this journal; what lies below was written before it was made.
     pub fn lowest_valid_usn(&self) -> u64 {
-        self.lowest_valid_usn
+        self.max.lowest_valid_usn
     }
 
     /// The USN that the next record gets, or one less far from it than a page.
@@ -154,12 +159,12 @@ impl<'v, R: ReadAt> Journal<'v, R> {
 
     /// Bytes that it is to keep.
     pub fn max_bytes(&self) -> u64 {
-        self.max_bytes
+        self.max.max_bytes
     }
 
     /// Bytes by which it grows and is cut.
     pub fn delta_bytes(&self) -> u64 {
-        self.delta_bytes
+        self.max.delta_bytes
     }
 
     /// Tells all records from the USN `from` on, ascending. `from` is the USN of a record, or what
@@ -268,4 +273,20 @@ fn stored<R: ReadAt>(content: &Content<'_, R>, volume: &Volume<R>) -> Result<Vec
         return Err(NtfsError::Damaged(format!("the journal's {total} bytes do not fit on the volume")));
     }
     Ok(parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_keeps_what_it_says_of_its_journals() {
+        let newer = include_bytes!("../../tests/data/usn/win11.Max");
+        let max =
+            Max { max_bytes: 32 << 20, delta_bytes: 8 << 20, id: 0x01d8_1ada_4f3a_b4d0, lowest_valid_usn: 0 };
+        assert_eq!(Max::of(newer), Some(max));
+        let older = include_bytes!("../../tests/data/usn/win2012r2.Max");
+        assert_eq!(Max::of(older), Some(Max { max_bytes: 512 << 20, id: 0x01d6_8d0a_6fe3_b3d3, ..max }));
+        assert_eq!(Max::of(&newer[..31]), None);
+    }
 }

@@ -14,6 +14,7 @@ use crate::api::{ScanOutcome, SourceKind};
 use crate::catalogue::Source;
 use crate::clock;
 use crate::forecast::working_bytes;
+use crate::journal;
 use crate::maker::{Comparison, Failure, Made, Present, Renewed};
 use crate::pools::Pools;
 use crate::run::{ScanRun, millis};
@@ -334,10 +335,9 @@ impl<'a> Replay<'a> {
         if taken.misplaced > 0 {
             return Ok(Err(Reread::Inconsistent { misplaced: taken.misplaced }));
         }
-        if let Some(meta) = collector.root {
-            self.volume.apply(&[hearth_files::index::Change::Meta { meta }]);
-        }
-        crate::journal::add(&mut self.places, &taken.seen);
+        let applied = self.places.applied + taken.seen.applied;
+        journal::add(&mut self.places, &taken.seen);
+        self.places.applied = applied;
         self.touched.extend(numbers);
         self.from = read.next_usn;
         Ok(Ok(()))

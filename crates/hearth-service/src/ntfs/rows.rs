@@ -303,7 +303,6 @@ impl Visit for Writer<'_> {
 #[derive(Default)]
 pub(super) struct Collector {
     pub(super) records: Vec<RecordNow>,
-    pub(super) root: Option<Meta>,
 }
 
 impl Visit for Collector {
@@ -314,15 +313,11 @@ impl Visit for Collector {
         let mut entries = Vec::new();
         if file.in_use {
             let meta = meta_of(file);
-            if number == ROOT {
-                self.root = Some(meta);
-            }
             for link in file.links() {
-                let (parent, mut name) = (link.parent.to_key(), Vec::new());
-                if number != ROOT {
-                    name = link.name.to_bytes();
-                    entries.push(RecordEntry { parent, name: name.clone(), meta });
-                }
+                let parent = link.parent.to_key();
+                let name = if number == ROOT { Vec::new() } else { link.name.to_bytes() };
+                // The root is told like others and stays where it is.
+                entries.push(RecordEntry { parent, name: name.clone(), meta });
                 for stream in file.streams {
                     let mut name = name.clone();
                     name.push(b':');

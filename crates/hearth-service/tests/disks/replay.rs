@@ -1,7 +1,8 @@
 //! The journal brings an index to where reading everything would, and every reason not to trust it is told.
 
 use crate::world::{World, assert_same};
-use hearth_disks::ntfs::{Act, Actor, Form, Journal, NtfsImage, acts};
+use hearth_disks::ntfs::acts::{Act, Actor, acts};
+use hearth_disks::ntfs::{Form, Journal, NtfsImage};
 use hearth_service::api::SourceInfo;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
