@@ -170,8 +170,9 @@ fn push_details(out: &mut Vec<u8>, shard: &Shard, now: UnixNanos) {
 fn feed_lines(shard: &Shard, now: UnixNanos) -> Vec<String> {
     let feed = &shard.feed;
     let in_memory = matches!(shard.tier.as_str(), "warm" | "hot");
-    let not_live =
-        (in_memory && !feed.live).then(|| format!("changes: {}", quote::visible(feed.text.as_bytes())));
+    // Nothing tells of what is written to a disk: looking at it is the best there is.
+    let lacks = in_memory && !feed.live && feed.kind != "journal";
+    let not_live = lacks.then(|| format!("changes: {}", quote::visible(feed.text.as_bytes())));
     let lost = (feed.overflows_total > 0).then(|| {
         format!("changes came too fast {} times and were compared", size::grouped(feed.overflows_total))
     });
@@ -316,6 +317,8 @@ root    cold    -       -               -       -                   -      0    
         ];
         assert_eq!(lines, expect);
         assert!(feed_lines(&sample::shard(), 0).is_empty());
+        let looked_at = Feed { kind: "journal".into(), text: "looked at".into(), ..Feed::default() };
+        assert!(feed_lines(&Shard { feed: looked_at, ..sample::shard() }, 0).is_empty());
         let parked = Shard { tier: "parked".into(), feed: none(), ..sample::shard() };
         assert!(feed_lines(&parked, 0).is_empty());
     }
