@@ -63,7 +63,7 @@ fn all_that_is_read_is_announced_once() {
     let (start, half) = (8 * 4096, 5000 * 4096);
     let ends = announced.windows(2).filter(|pair| pair[0].end != pair[1].start);
     let gaps: Vec<_> = ends.map(|pair| pair[0].end..pair[1].start).collect();
-    assert_eq!(gaps, vec![start + half..40 * 4096 + half; 1]);
+    assert_eq!((gaps.len(), &gaps[0]), (1, &(start + half..40 * 4096 + half)));
     assert_eq!((announced[0].start, announced.last().unwrap().end), (start, 40 * 4096 + 2 * half));
 }
 
