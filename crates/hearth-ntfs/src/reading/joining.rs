@@ -9,7 +9,7 @@ use super::report::ReadReport;
 use crate::attribute::{ATTRIBUTE_LIST, Attribute, Form, REPARSE_POINT};
 use crate::file::Visit;
 use crate::limits;
-use crate::list::Entries;
+use crate::list::{Entries, others};
 use crate::parts::Parts;
 use crate::read::ReadAt;
 use crate::reference::FileReference;
@@ -56,29 +56,42 @@ impl<'v, R: ReadAt> Joining<'v, R> {
         let (thread, base) = self.bases[at];
         let aside = &self.asides[thread as usize];
         let base = &aside.bases[base as usize];
-        let candidates = self.candidates(base);
-        let listed = Listed::of(self.volume, aside.attributes(base), base, candidates.len());
-        let mut pieces = candidates;
+        let mut pieces = self.candidates(base);
+        let listed = Listed::of(self.volume, aside.attributes(base), base, pieces.len());
         pieces.retain(|(_, piece)| listed.names(piece, base.head.in_use));
-        let records: Vec<_> = std::iter::once((aside, base)).chain(pieces.iter().copied()).collect();
-        let reparse = self.external_reparse(&records);
-        let mut parts = Parts::new(self.volume.geometry());
-        for attribute in records.iter().flat_map(|(aside, kept)| aside.attributes(kept)) {
-            let _ = parts.take(&attribute, base.head.reference.number());
-        }
+        let is_short = listed.is_short_of(&pieces);
+        let in_use = pieces.iter().filter(|(_, piece)| piece.head.in_use).count() as u64;
+        pieces.insert(0, (aside, base));
+        let reparse = self.external_reparse(&pieces);
+        let mut parts = self.gathered(&pieces, base.head.reference.number());
         match &reparse {
             Some(Some(value)) => parts.take_reparse(value),
             Some(None) => parts.not_whole(),
             None => {}
         }
-        if listed.is_short_of(&pieces) || records.iter().any(|(_, kept)| !kept.whole) {
+        if is_short {
             parts.not_whole();
         }
         let file = parts.file(&base.head);
         report.files += 1;
         report.not_whole += u64::from(!file.whole);
         visitor.file(&file);
-        pieces.iter().filter(|(_, piece)| piece.head.in_use).count() as u64
+        in_use
+    }
+
+    /// What the records of a file say, but for what lies in clusters.
+    fn gathered<'a>(&self, records: &[(&'a Aside, &'a Kept)], number: u64) -> Parts<'a> {
+        let mut parts = Parts::new(self.volume.geometry());
+        for (aside, kept) in records {
+            for attribute in aside.attributes(kept) {
+                // Lists and what lies in clusters are seen to elsewhere.
+                let _ = parts.take(&attribute, number);
+            }
+            if !kept.whole {
+                parts.not_whole();
+            }
+        }
+        parts
     }
 
     /// The extension records that say that they belong to a file.
@@ -142,7 +155,9 @@ impl Listed {
         let limit = (limits::UNJUSTIFIED_LIST_BYTES + 2 * attribute_bytes).min(limits::LIST_BYTES);
         let read = local(volume, &list).map(|list| (list.len() > limit, list.read_up_to(limit)));
         match read {
-            Some((cut, Ok(list))) => Self::Records { records: others(&list, base.head.reference), cut },
+            Some((cut, Ok(list))) => {
+                Self::Records { records: others(Entries(&list), base.head.reference), cut }
+            }
             _ => Self::Unknown,
         }
     }
@@ -166,16 +181,6 @@ impl Listed {
             Self::Unknown => true,
         }
     }
-}
-
-/// The records that a list names besides the base, ascending, each once.
-pub(crate) fn others(list: &[u8], base: FileReference) -> Vec<FileReference> {
-    let records = Entries(list).map(|entry| entry.record);
-    let mut others: Vec<_> = records.filter(|record| record.number() != base.number()).collect();
-    others.sort_unstable();
-    others.dedup();
-    others.truncate(limits::RECORDS_PER_FILE);
-    others
 }
 
 /// Numbers of all extension records that the kept base records name, ascending, each once.
