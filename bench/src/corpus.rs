@@ -96,6 +96,7 @@ fn meta(stat: &Statx) -> Meta {
         uid: stat.stx_uid,
         gid: stat.stx_gid,
         links: stat.stx_nlink,
+        attributes: 0,
     }
 }
 

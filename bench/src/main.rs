@@ -17,6 +17,7 @@ mod index;
 mod memory;
 mod names;
 mod needles;
+mod ntfs;
 mod options;
 mod peer;
 mod plocate;
@@ -51,6 +52,8 @@ usage: hearth-bench COMMAND [OPTION…] [PATH]
   follow    looks and reconciles of the follower on a tree of real files in shared memory
   fresh     a daemon over a disk of its own (as root): from a change to its being found, what writers
             and the idle machine pay, a restart beside a scan; at most a million entries
+  ntfs      a volume of at most 240 000 files that ntfs-3g makes: its file table beside the crate `mft` and
+            `dd`, from nothing to an answer, the change journal beside reading everything
   residency cost of a kernel step; loads, hot queries and memory under the kernel, on trees of
             a hundredth of the entries each
   process   `hearth find` from start to exit beside plocate, fd and true; latency under load
@@ -95,6 +98,7 @@ fn run(options: &Options) -> Outcome {
         "scan" => scan::run(options),
         "follow" => follow::run(options),
         "fresh" => fresh::run(options),
+        "ntfs" => ntfs::run(options),
         "residency" => residency::run(options),
         "snapshot" => snapshot::run(options),
         "process" => process::run(options),
@@ -112,7 +116,7 @@ fn run(options: &Options) -> Outcome {
 fn all() -> Outcome {
     let program = std::env::current_exe()?;
     let options: Vec<_> = std::env::args_os().skip(2).collect();
-    for command in ["names", "scan", "index", "engine", "apply", "follow", "fresh", "residency", "process"] {
+    for command in ["names", "scan", "index", "engine", "apply", "follow", "fresh", "ntfs", "residency", "process"] {
         let status = std::process::Command::new(&program).arg(command).args(&options).status()?;
         if !status.success() {
             return Err(format!("{command} failed: {status}").into());

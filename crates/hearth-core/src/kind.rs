@@ -2,6 +2,7 @@
 //!
 //! One closed set for every file system; its order is the order of `sort: type`. The words are the same
 //! in queries, in JSON and on the command line, and the type bits of a Unix mode are read in one place.
+//! Named streams, which no Unix mode knows, have type bits that no Linux file system uses.
 
 /// Kind of a directory entry. `Stream` is a named data stream of NTFS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,20 +67,22 @@ impl EntryKind {
             0o140_000 => EntryKind::Socket,
             0o060_000 => EntryKind::Block,
             0o020_000 => EntryKind::Char,
+            0o150_000 => EntryKind::Stream,
             _ => EntryKind::File,
         }
     }
 
-    /// Type bits of a Unix mode for this kind.
+    /// Type bits of a Unix mode for this kind; different for each.
     pub fn type_bits(self) -> u32 {
         match self {
-            EntryKind::File | EntryKind::Stream => 0o100_000,
+            EntryKind::File => 0o100_000,
             EntryKind::Dir => 0o040_000,
             EntryKind::Link => 0o120_000,
             EntryKind::Fifo => 0o010_000,
             EntryKind::Socket => 0o140_000,
             EntryKind::Block => 0o060_000,
             EntryKind::Char => 0o020_000,
+            EntryKind::Stream => 0o150_000,
         }
     }
 }
@@ -92,9 +95,8 @@ mod tests {
     fn words_and_modes_round_trip() {
         for kind in EntryKind::ALL {
             assert_eq!(EntryKind::from_word(kind.as_str()), Some(kind));
-            if kind != EntryKind::Stream {
-                assert_eq!(EntryKind::from_mode(kind.type_bits() | 0o755), kind);
-            }
+            assert_eq!(EntryKind::from_mode(kind.type_bits() | 0o755), kind);
+            assert_eq!(kind.type_bits() & !0o170_000, 0);
         }
         assert_eq!(EntryKind::from_word("folder"), None);
     }

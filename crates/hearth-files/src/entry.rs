@@ -6,6 +6,13 @@
 
 use hearth_core::{EntryKind, NO_TIME, UnixNanos};
 
+/// In [`Meta::uid`] and [`Meta::gid`]: the file system knows no such owners (NTFS), or this one could not be read.
+pub const NO_OWNER: u32 = u32::MAX;
+
+/// In [`Meta::attributes`]: the entry was deleted, and its record still tells of it. No attribute of NTFS has
+/// this bit.
+pub const DELETED: u32 = 1 << 31;
+
 /// Metadata of one inode as the file system reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Meta {
@@ -21,14 +28,17 @@ pub struct Meta {
     pub accessed_ns: UnixNanos,
     /// Inode number (NTFS: file reference).
     pub inode: u64,
-    /// Type and permission bits of `stat(2)`.
+    /// Type and permission bits of `stat(2)`. Of NTFS the type bits alone.
     pub mode: u32,
-    /// Owner.
+    /// Owner, or [`NO_OWNER`].
     pub uid: u32,
-    /// Group.
+    /// Group, or [`NO_OWNER`].
     pub gid: u32,
     /// Number of hard links.
     pub links: u32,
+    /// Attributes of NTFS as Windows reports them (`FILE_ATTRIBUTE_…`, "File Attribute Constants": that of directories
+    /// included, which no record stores) and [`DELETED`]; 0 where the file system has none.
+    pub attributes: u32,
 }
 
 impl Meta {
@@ -42,9 +52,10 @@ impl Meta {
             accessed_ns: NO_TIME,
             inode,
             mode: kind.type_bits(),
-            uid: u32::MAX,
-            gid: u32::MAX,
+            uid: NO_OWNER,
+            gid: NO_OWNER,
             links: 1,
+            attributes: 0,
         }
     }
 

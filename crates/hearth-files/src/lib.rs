@@ -5,6 +5,7 @@
 //! answers queries from a body; a [`digest`] is what stays of a body that left memory. Nothing here
 //! knows sockets, tiers or JSON.
 
+mod attributes;
 pub mod digest;
 pub mod engine;
 pub mod entry;
@@ -13,3 +14,5 @@ pub mod follow;
 pub mod index;
 pub mod query;
 pub mod scan;
+
+pub use attributes::attribute_letters;

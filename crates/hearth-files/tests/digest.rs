@@ -394,7 +394,8 @@ fn what_a_digest_cannot_know_is_not_refuted() {
         "size:>1tb",
         "type:socket",
         "ext:",
-        "attr:h zzzz",
+        "attr:h",
+        "deleted:",
         "zzzz | a",
     ];
     for query in cases {

@@ -22,10 +22,17 @@ fn sample(book: &Book, case: &Case) -> NaiveTree {
 }
 
 fn found(tree: &NaiveTree, query: &[u8], sort: &str) -> Result<Vec<Vec<u8>>, String> {
-    let query = parse(query, &context()).map_err(|error| error.render(query))?;
+    let query = understood(query)?;
     let sort = parse_sort(sort).map_err(|error| error.render(sort.as_bytes()))?;
     let rows = tree.sort(&sort, tree.select(&query));
     Ok(rows.into_iter().map(|row| tree.entries[row].path.clone()).collect())
+}
+
+/// A query as faces take it, or how they show why it is none.
+fn understood(text: &[u8]) -> Result<Query, String> {
+    let query = parse(text, &context()).map_err(|error| error.render(text))?;
+    query.asks_for_deleted().map_err(|error| error.render(text))?;
+    Ok(query)
 }
 
 /// What is wrong with a case, if anything.
@@ -260,7 +267,7 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
         3 => prop::sample::select(vec![
             "(", ")", "|", "!", "\"", "\\", " ", "=", "*", "?", "[", "]", "{", "}", ",", ";", ":", "/", "~", "..", "<", ">",
             "case:", "word:", "fuzzy:", "re:", "repath:", "ext:", "type:", "kind:", "size:", "dm:", "da:", "depth:", "owner:",
-            "group:", "perm:", "attr:", "in:", "notin:", "parent:", "children:", "empty:", "dupe:", "invalid:", "foo:",
+            "group:", "perm:", "attr:", "deleted:", "in:", "notin:", "parent:", "children:", "empty:", "dupe:", "invalid:", "foo:",
             "file", "dir", "image", "today", "2026-01", "7d", "10mb", "1.5g", "ann", "u=rw", "644", "yes", "name", "K", "é",
         ]).prop_map(|piece| piece.as_bytes().to_vec()),
         1 => any::<char>().prop_map(|c| c.to_string().into_bytes()),

@@ -55,6 +55,7 @@ fn entry(fields: &[&[u8]]) -> NaiveEntry {
         uid: number(3) as u32,
         gid: number(4) as u32,
         links: number(5) as u32,
+        attributes: 0,
     };
     NaiveEntry { path: fields[0].to_vec(), meta }
 }

@@ -77,7 +77,9 @@ type Paths = Vec<Vec<u8>>;
 
 /// What a query finds, or the rendering of why it cannot be asked.
 fn found(body: &Arc<Body>, query: &[u8], sort: &str, skip: u64, limit: Option<u64>) -> Result<Paths, String> {
-    let query = parse(query, &context()).map_err(|error| error.render(query))?;
+    let text = query;
+    let query = parse(text, &context()).map_err(|error| error.render(text))?;
+    query.asks_for_deleted().map_err(|error| error.render(text))?;
     let sort = parse_sort(sort).map_err(|error| error.render(sort.as_bytes()))?;
     let mut paths = Paths::new();
     let ask = Find { query: &query, sort: &sort, skip, limit, total: true };

@@ -122,6 +122,7 @@ fn generated(rows: u64) -> Body {
             accessed_ns: noise as i64,
             mode: kind.type_bits() | (noise % 512) as u32,
             uid: (noise % 5) as u32,
+            attributes: if noise.is_multiple_of(3) { (noise >> 40) as u32 } else { 0 },
             links: if linked { 2 } else { 1 },
             ..Meta::unknown(kind, if linked { 3 + noise % 5 } else { 9 + at })
         };

@@ -282,7 +282,7 @@ impl From<api::DupeGroup> for answer::DupeGroup {
 
 impl From<api::SourceInfo> for answer::Source {
     fn from(source: api::SourceInfo) -> Self {
-        let kind = source.kind.to_owned();
+        let kind = source.kind.as_str().to_owned();
         answer::Source { v: V1, id: source.id, name: source.name, kind, root: RootField(source.root) }
     }
 }

@@ -52,6 +52,8 @@ pub struct FindRequest {
 pub struct Rows<'a> {
     /// The source that holds the rows.
     pub source: &'a SourceName,
+    /// What kind of source that is: inodes of NTFS are file references as keys.
+    pub kind: SourceKind,
     /// The instant of the source that is answered from.
     pub body: &'a Arc<Body>,
     /// Rows of `body`, in answer order.
@@ -378,6 +380,28 @@ pub struct HistoryAnswer {
     pub elapsed_us: u64,
 }
 
+/// Kinds of sources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceKind {
+    /// A mounted file system, or a tree in one.
+    Volume,
+    /// An NTFS disk or image, read raw.
+    Ntfs,
+    /// What was deleted from one of those, as far as it can be told.
+    NtfsDeleted,
+}
+
+impl SourceKind {
+    /// The word of the list of sources and of the JSON field `kind`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SourceKind::Volume => "volume",
+            SourceKind::Ntfs => "ntfs",
+            SourceKind::NtfsDeleted => "ntfs-deleted",
+        }
+    }
+}
+
 /// A registered source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceInfo {
@@ -385,8 +409,8 @@ pub struct SourceInfo {
     pub id: u64,
     /// Unique name.
     pub name: SourceName,
-    /// `volume`.
-    pub kind: &'static str,
+    /// What kind of source it is.
+    pub kind: SourceKind,
     /// Absolute root.
     pub root: Vec<u8>,
 }
@@ -456,6 +480,27 @@ pub struct ShardStatus {
     pub last_save_error: Option<String>,
     /// How its changes are noticed.
     pub feed: FeedStatus,
+    /// How the last body of an NTFS volume came to be; `None` for other sources.
+    pub disk: Option<DiskStatus>,
+}
+
+/// How an index came to follow its NTFS volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskStatus {
+    /// `read`: the whole file table; `replayed`: the change journal; `unchanged`: nothing had happened.
+    pub how: &'static str,
+    /// Why the whole file table was read.
+    pub reason: Option<LoadReason>,
+    /// When.
+    pub at_ns: UnixNanos,
+    /// Records read: of the file table, or of the journal.
+    pub records: u64,
+    /// Files that were looked at.
+    pub files: u64,
+    /// Entries that a replay changed.
+    pub changed: u64,
+    /// How long it took, milliseconds.
+    pub took_ms: u64,
 }
 
 /// A snapshot on disk.

@@ -21,7 +21,7 @@ use crate::selection::{Chosen, Scope, choose, limited, prune};
 use hearth_core::{CancelToken, EntryKind, limits};
 use hearth_files::digest::Digest;
 use hearth_files::engine::EngineError;
-use hearth_files::query::{Context, Query, SortKey, parse, parse_sort};
+use hearth_files::query::{Context, Query, QueryError, SortKey, parse, parse_sort};
 use hearth_residency::{Failure, Serving, ShardId, serving};
 use jiff::tz::TimeZone;
 use std::cell::OnceCell;
@@ -157,7 +157,10 @@ impl Service {
     /// Parses a question and chooses the sources that it is about.
     pub(crate) fn ask(&self, question: Question<'_>) -> Result<Vec<Part>, ServiceError> {
         let query = self.parse(question)?;
-        let shards = self.catalogue.load();
+        let shards = match query.asks_for_deleted()? {
+            true => self.deleted_from(question.within, &query)?,
+            false => self.catalogue.listed(),
+        };
         let chosen = prune(&shards, choose(&shards, question.within)?, &query)?;
         Ok(self.parts(&shards, chosen, &query, question.wait_fresh))
     }
@@ -497,11 +500,7 @@ impl Service {
             user_id: &|name| id(&self.people.users(), name),
             group_id: &|name| id(&self.people.groups(), name),
         };
-        parse(question.query, &context).map_err(|error| ServiceError::BadQuery {
-            position: error.position,
-            expected: error.expected,
-            message: error.message,
-        })
+        Ok(parse(question.query, &context)?)
     }
 }
 
@@ -579,6 +578,13 @@ pub(crate) fn sort_keys(text: &str) -> Result<Vec<SortKey>, ServiceError> {
         message: format!("{} at byte {} of {text:?}", error.message, error.position),
         hint: format!("expected {}", error.expected),
     })
+}
+
+impl From<QueryError> for ServiceError {
+    fn from(error: QueryError) -> Self {
+        let QueryError { position, expected, message } = error;
+        ServiceError::BadQuery { position, expected, message }
+    }
 }
 
 impl From<EngineError> for ServiceError {

@@ -11,6 +11,7 @@ use crate::history::History;
 use crate::journal::Journal;
 use crate::leases::Leases;
 use crate::live::Track;
+use crate::ntfs::DiskTrack;
 use crate::run::ScanRun;
 use crate::sync::{ArcSwap, Condvar, Mutex};
 use arc_swap::ArcSwapOption;
@@ -38,6 +39,8 @@ pub(crate) struct Source {
     pub(crate) history: History,
     /// How its body is kept up to it.
     pub(crate) track: Track,
+    /// How far its bodies follow their NTFS volume.
+    pub(crate) disk: DiskTrack,
     queries: AtomicU64,
     last_query_ns: AtomicI64,
 }
@@ -53,6 +56,7 @@ impl Source {
             waited: AtomicBool::new(false),
             history: History::default(),
             track: Track::default(),
+            disk: DiskTrack::default(),
             queries: AtomicU64::new(0),
             last_query_ns: AtomicI64::new(0),
         }
@@ -242,7 +246,10 @@ impl Catalogue {
 
     /// Adds a source.
     pub(crate) fn insert(&self, shard: Shard) {
-        self.write(|shards| shards.push(Arc::new(shard)));
+        self.write(|shards| {
+            let at = shards.partition_point(|known| known.id() < shard.id());
+            shards.insert(at, Arc::new(shard));
+        });
     }
 
     /// Changes one source and returns what it became; `None` if it was forgotten meanwhile.
@@ -287,11 +294,12 @@ impl Catalogue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::SourceKind;
     use std::io::Write;
     use std::thread;
 
     fn info(id: u64) -> SourceInfo {
-        SourceInfo { id, name: format!("s{id}"), kind: "volume", root: format!("/s{id}").into_bytes() }
+        SourceInfo { id, name: format!("s{id}"), kind: SourceKind::Volume, root: format!("/s{id}").into_bytes() }
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl Service {
     /// the first scan has not come to the folder.
     pub fn du(&self, req: &DuRequest, cancel: &CancelToken) -> Result<DuAnswer, ServiceError> {
         let began = Instant::now();
-        let shards = self.catalogue.load();
+        let shards = self.catalogue.listed();
         let folders: Vec<Vec<u8>> = req.path.iter().cloned().collect();
         let everything = Query { expr: Expr::And(Vec::new()) };
         let mut parts = self.parts(&shards, choose(&shards, &folders)?, &everything, req.wait_fresh);

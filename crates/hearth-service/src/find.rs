@@ -82,7 +82,7 @@ impl Page<'_> {
             rows
         };
         if !rows.is_empty() {
-            let delivered = Rows { source: part.name(), body, rows };
+            let delivered = Rows { source: part.name(), kind: part.shard.source.info.kind, body, rows };
             if self.sink.rows(delivered).is_err() {
                 self.closed = true;
                 return ControlFlow::Break(());

@@ -117,10 +117,10 @@ fn words(span: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::SourceInfo;
+    use crate::api::{SourceInfo, SourceKind};
 
     fn shard() -> Shard {
-        Shard::new(SourceInfo { id: 1, name: "a".into(), kind: "volume", root: b"/a".to_vec() })
+        Shard::new(SourceInfo { id: 1, name: "a".into(), kind: SourceKind::Volume, root: b"/a".to_vec() })
     }
 
     fn described(shard: &Shard, failure: Option<String>) -> SourceMeta {

@@ -29,6 +29,7 @@ mod live;
 mod loader;
 mod maker;
 mod merge;
+mod ntfs;
 mod operator;
 mod paths;
 mod people;
@@ -64,6 +65,7 @@ use hearth_snapshot::RealStorage;
 use live::{Live, OwnFolders};
 use loader::Loader;
 use maker::Scanner;
+use ntfs::{Disks, Media};
 use parking_lot::Mutex;
 use people::People;
 use pools::Pools;
@@ -107,6 +109,7 @@ pub struct Service {
     snapshot_folder: PathBuf,
     driver: Driver,
     live: Arc<Live>,
+    media: Arc<Media>,
     stopping: AtomicBool,
     queries: AtomicU64,
     notices: Vec<String>,
@@ -139,14 +142,21 @@ impl Service {
             tracing::warn!("{notice}");
         }
         let catalogue = Arc::new(Catalogue::default());
+        let media = Arc::new(Media::new(&folders.cache.join("scratch")));
         let scanner =
-            Scanner { catalogue: Arc::clone(&catalogue), pools: Arc::clone(&pools), walk: Arc::clone(&walk) };
+            Scanner {
+                catalogue: Arc::clone(&catalogue),
+                pools: Arc::clone(&pools),
+                walk: Arc::clone(&walk),
+                disks: Disks { media: Arc::clone(&media), pools: Arc::clone(&pools) },
+            };
         let world = Arc::new(RootFolder::new("/"));
         let snapshot_folder = folders.cache.join("snapshots");
         let mut notices: Vec<String> = notice.into_iter().collect();
-        let snapshots = open_snapshots(&config, folders, &snapshot_folder, &pools, &mut notices)?;
+        let opened = Openings { folder: &snapshot_folder, pools: &pools, media: &media };
+        let snapshots = open_snapshots(&config, folders, &opened, &mut notices)?;
         let own = OwnFolders::of(folders, &snapshot_folder);
-        let live = Arc::new(Live::new(Arc::clone(&catalogue), walk, config.watch.clone(), own));
+        let live = Arc::new(Live::new(Arc::clone(&catalogue), walk, Arc::clone(&media), config.watch.clone(), own));
         let policy = policy(&config, &*world, snapshots.as_deref());
         tracing::info!(budget_bytes = policy.budget_bytes, "memory budget");
         let driver = Driver::start(driver::Parts {
@@ -169,6 +179,7 @@ impl Service {
         live.connect(driver.link());
         let service = Self {
             live,
+            media,
             people: People::new(Path::new("/etc")),
             began: Instant::now(),
             registry: Mutex::new(registry),
@@ -220,24 +231,32 @@ impl Service {
     }
 }
 
+/// What snapshots are opened with besides the configuration.
+struct Openings<'a> {
+    folder: &'a Path,
+    pools: &'a Pools,
+    media: &'a Arc<Media>,
+}
+
 /// The snapshots, unless they are switched off. A folder that cannot be used is something to know: everything
 /// works without, only slower.
 fn open_snapshots(
     config: &Config,
     folders: &Folders,
-    folder: &Path,
-    pools: &Pools,
+    opened: &Openings<'_>,
     notices: &mut Vec<String>,
 ) -> Result<Option<Arc<Snapshots>>, ServiceError> {
     if !config.snapshot.enabled {
         return Ok(None);
     }
+    let Openings { folder, pools, media } = *opened;
     let opened = Snapshots::open(snapshots::Setup {
         storage: Box::new(RealStorage),
         config,
         folder: folder.to_owned(),
         state: folders.state.clone(),
         mode: if folders.shared { SnapshotMode::ReadOnly } else { SnapshotMode::ReadWrite },
+        media: Arc::clone(media),
         load_pool: Arc::clone(&pools.build),
         save_pool: pools::for_saves()?,
     });

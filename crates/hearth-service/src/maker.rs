@@ -2,10 +2,11 @@
 //!
 //! While a source without a body is scanned, queries that ask get a body of what was found so far.
 
-use crate::api::{CompareOutcome, ScanOutcome};
+use crate::api::{CompareOutcome, ScanOutcome, SourceKind};
 use crate::catalogue::{Catalogue, Closed, Known, Published, Source};
 use crate::clock;
 use crate::forecast::working_bytes;
+use crate::ntfs::Disks;
 use crate::pools::Pools;
 use crate::run::{self, ScanRun, millis};
 use crate::walk::{self, Walk};
@@ -146,15 +147,19 @@ pub(crate) struct Present {
     pub(crate) outcome: Arc<ScanOutcome>,
 }
 
-/// Makes bodies of mounted file systems.
+/// Makes bodies of every kind of source.
 pub(crate) struct Scanner {
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) pools: Arc<Pools>,
     pub(crate) walk: Arc<Walk>,
+    pub(crate) disks: Disks,
 }
 
 impl Maker for Scanner {
     fn make(&self, source: &Source, run: &ScanRun, partial: bool) -> Result<Made, Failure> {
+        if source.info.kind != SourceKind::Volume {
+            return self.disks.make(source, run);
+        }
         let place = walk::look(&source.info.root).map_err(Failure::Failed)?;
         let root = Root { path: source.root.clone(), meta: place.meta };
         let walked = thread::scope(|scope| {
@@ -195,6 +200,9 @@ impl Maker for Scanner {
     }
 
     fn compare(&self, source: &Source, run: &ScanRun, present: &Present) -> Result<Comparison, Failure> {
+        if source.info.kind != SourceKind::Volume {
+            return self.disks.compare(source, run, present);
+        }
         let place = walk::look(&source.info.root).map_err(Failure::Failed)?;
         let mut volume = Volume::new(&present.body);
         let how = Reconcile {
@@ -245,6 +253,7 @@ impl Maker for Scanner {
 
     fn fold(&self, source: &Source, run: &ScanRun, present: &Present) -> Result<Made, Failure> {
         let body = Arc::new(present.body.fold(&self.pools.build, &run.cancel)?);
+        source.disk.pass_on(&present.body, &body);
         let digest = if present.digest.is_saturated() {
             Arc::new(Digest::of(&body))
         } else {

@@ -99,13 +99,17 @@ impl Service {
 
     /// Sources by name or root; all of them if none is named.
     pub(crate) fn named(&self, names: &[Vec<u8>]) -> Result<Vec<SourceInfo>, ServiceError> {
+        let shards = self.catalogue.load();
+        let all = || shards.iter().map(|shard| &shard.source.info);
         let registry = self.registry.lock();
         let find = |name: &Vec<u8>| {
-            let known = registry.by_name_or_root(name).cloned();
+            // What is on no list has a name as well.
+            let unlisted = || all().find(|info| info.name.as_bytes() == name);
+            let known = registry.by_name_or_root(name).or_else(unlisted).cloned();
             known.ok_or_else(|| registry.unknown(name))
         };
         match names {
-            [] => Ok(registry.sources().to_vec()),
+            [] => Ok(all().cloned().collect()),
             names => names.iter().map(find).collect(),
         }
     }

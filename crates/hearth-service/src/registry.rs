@@ -4,7 +4,7 @@
 //! leaves the old list or the new one. A file that makes no sense is moved aside and reported; the
 //! service then starts without sources rather than not at all. Numbers of sources are never reused.
 
-use crate::api::SourceInfo;
+use crate::api::{SourceInfo, SourceKind};
 use crate::error::{ServiceError, lossy};
 use crate::paths;
 use rustix::fs::{Mode, OFlags};
@@ -18,8 +18,6 @@ use toml::{Table, Value};
 
 const FILE: &str = "sources.toml";
 const VERSION: i64 = 1;
-/// The kind of every source there is so far.
-pub(crate) const VOLUME: &str = "volume";
 /// Longest name of a source, bytes.
 const NAME_BYTES: usize = 64;
 
@@ -71,12 +69,17 @@ impl Registry {
 
     /// Registers a root (as people see it) and writes the list. Without a wish, the name is made
     /// from the root's last component; a wish must be free and fit to be a name.
-    pub(crate) fn add(&mut self, root: &[u8], wish: Option<&str>) -> Result<SourceInfo, ServiceError> {
+    pub(crate) fn add(
+        &mut self,
+        kind: SourceKind,
+        root: &[u8],
+        wish: Option<&str>,
+    ) -> Result<SourceInfo, ServiceError> {
         let name = match wish {
             Some(wish) => self.check_name(wish)?,
             None => self.free_name(root),
         };
-        let info = SourceInfo { id: self.next_id, name, kind: VOLUME, root: root.to_vec() };
+        let info = SourceInfo { id: self.next_id, name, kind, root: root.to_vec() };
         let mut sources = self.sources.clone();
         sources.push(info.clone());
         self.replace(self.next_id + 1, sources)?;
@@ -182,16 +185,16 @@ fn source(value: &Value) -> Result<SourceInfo, String> {
     let id = value.get("id").and_then(positive).ok_or("a source has no number")?;
     let text = |key: &str| value.get(key).and_then(Value::as_str);
     let name = text("name").filter(|name| is_name(name)).ok_or("a source has no name")?;
-    if text("kind") != Some(VOLUME) {
-        return Err(format!("source {name} is of an unknown kind"));
-    }
+    let kinds = [SourceKind::Volume, SourceKind::Ntfs];
+    let kind = kinds.into_iter().find(|kind| text("kind") == Some(kind.as_str()));
+    let kind = kind.ok_or(format!("source {name} is of an unknown kind"))?;
     let root = match (text("root"), text("root_hex")) {
         (Some(root), None) => Some(root.as_bytes().to_vec()),
         (None, Some(hex)) => from_hex(hex),
         _ => None,
     };
     let root = root.and_then(|root| paths::normalise(&root)).ok_or(format!("source {name} has no root"))?;
-    Ok(SourceInfo { id, name: name.to_owned(), kind: VOLUME, root: paths::shown(&root).to_vec() })
+    Ok(SourceInfo { id, name: name.to_owned(), kind, root: paths::shown(&root).to_vec() })
 }
 
 fn render(next_id: u64, sources: &[SourceInfo]) -> String {
@@ -206,7 +209,7 @@ fn render(next_id: u64, sources: &[SourceInfo]) -> String {
             "\n[[source]]\nid = {}\nname = {}\nkind = \"{}\"\n{root}\n",
             source.id,
             quoted(&source.name),
-            source.kind
+            source.kind.as_str()
         ));
     }
     text
@@ -279,16 +282,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("deep/state");
         let mut registry = open(&state);
-        let first = registry.add(b"/", None).unwrap();
-        registry.add(b"/data/\xff\"x\n", Some("odd one")).unwrap();
-        registry.add(b"/srv/root", None).unwrap();
+        let first = registry.add(SourceKind::Volume, b"/", None).unwrap();
+        registry.add(SourceKind::Volume, b"/data/\xff\"x\n", Some("odd one")).unwrap();
+        registry.add(SourceKind::Volume, b"/srv/root", None).unwrap();
         registry.remove(first.id).unwrap();
         let again = open(&state);
         assert_eq!(again.sources(), registry.sources());
         let names: Vec<&str> = again.sources().iter().map(|source| source.name.as_str()).collect();
         assert_eq!(names, ["odd one", "root-2"]);
         assert_eq!(again.sources()[0].root, b"/data/\xff\"x\n");
-        assert_eq!(open(&state).add(b"/z", None).unwrap().id, 4, "numbers are not reused");
+        assert_eq!(open(&state).add(SourceKind::Volume, b"/z", None).unwrap().id, 4, "numbers are not reused");
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&state), mode(&state.join(FILE))), (0o700, 0o600));
         assert!(!state.join("sources.toml.new").exists());
@@ -298,13 +301,13 @@ mod tests {
     fn a_leftover_of_a_crash_is_no_obstacle() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("sources.toml.new"), "half").unwrap();
-        open(folder.path()).add(b"/a", None).unwrap();
+        open(folder.path()).add(SourceKind::Volume, b"/a", None).unwrap();
         assert_eq!(open(folder.path()).sources().len(), 1);
     }
 
     #[test]
     fn a_damaged_list_is_moved_aside_and_reported() {
-        let good = render(9, &[SourceInfo { id: 8, name: "a".into(), kind: VOLUME, root: b"/a".to_vec() }]);
+        let good = render(9, &[SourceInfo { id: 8, name: "a".into(), kind: SourceKind::Volume, root: b"/a".to_vec() }]);
         let twice = render(9, &[]) + &good[good.find("\n[[").unwrap()..].repeat(2);
         let damages: Vec<Vec<u8>> = vec![
             b"\xff\xfe".to_vec(),
@@ -332,9 +335,9 @@ mod tests {
     fn names_are_checked() {
         let folder = tempfile::tempdir().unwrap();
         let mut registry = open(folder.path());
-        registry.add(b"/a", Some("mine")).unwrap();
+        registry.add(SourceKind::Volume, b"/a", Some("mine")).unwrap();
         for bad in ["mine", "", "a/b", "a,b", "x\n", " x", &"x".repeat(65)] {
-            let error = registry.add(b"/b", Some(bad)).unwrap_err();
+            let error = registry.add(SourceKind::Volume, b"/b", Some(bad)).unwrap_err();
             assert!(matches!(error, ServiceError::BadRequest { field: "name", .. }), "{bad:?}");
         }
         assert_eq!(registry.sources().len(), 1);
@@ -344,8 +347,8 @@ mod tests {
     fn an_unknown_path_or_name_points_at_the_nearest() {
         let folder = tempfile::tempdir().unwrap();
         let mut registry = open(folder.path());
-        registry.add(b"/home/ada", None).unwrap();
-        registry.add(b"/data", None).unwrap();
+        registry.add(SourceKind::Volume, b"/home/ada", None).unwrap();
+        registry.add(SourceKind::Volume, b"/data", None).unwrap();
         for (wanted, near) in
             [("/home/eve", Some("ada")), ("/data2", None), ("Dat", Some("data")), ("zzz", None)]
         {

@@ -137,13 +137,13 @@ fn nobody(shards: &Shards, folder: &[u8]) -> ServiceError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::SourceInfo;
+    use crate::api::{SourceInfo, SourceKind};
 
     fn shards(roots: &[&str]) -> Shards {
         let info = |(id, root): (u64, &&str)| SourceInfo {
             id,
             name: format!("s{id}"),
-            kind: "volume",
+            kind: SourceKind::Volume,
             root: root.as_bytes().to_vec(),
         };
         (1..).zip(roots).map(|at| Arc::new(Shard::new(info(at)))).collect()

@@ -5,11 +5,12 @@
 //! overlaps is named. Volumes are told apart by their mount, as the scanner does.
 
 use crate::Service;
-use crate::api::{Freed, Health, ScanProgress, SourceInfo, Tier};
+use crate::api::{Freed, Health, ScanProgress, SourceInfo, SourceKind, Tier};
 use crate::catalogue::Shard;
 use crate::config::FeedChoice;
 use crate::error::{Overlap, ServiceError, lossy};
 use crate::forecast;
+use crate::ntfs::{OpenError, Spot};
 use crate::paths::{holds, normalise, shown};
 use crate::registry::Registry;
 use crate::walk;
@@ -18,6 +19,7 @@ use hearth_files::scan::{Mount, ScanError, is_virtual, volume_of};
 use hearth_residency::{Command, ShardId, Stored};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileTypeExt;
 use std::time::Duration;
 
 /// How often a wait looks whether it was cancelled.
@@ -39,11 +41,57 @@ impl Service {
         }
         let volume = volume(&root)?;
         check_overlap(&registry, &root, &volume)?;
-        let info = registry.add(&root, name)?;
+        let info = registry.add(SourceKind::Volume, &root, name)?;
         self.catalogue.insert(self.new_shard(&info));
         drop(registry);
         self.load(&info, None);
         Ok(info)
+    }
+
+    /// Registers the NTFS volumes of a disk or image (`PATH`, or `PATH#PARTITION` for one of several) and begins to read them:
+    /// all that are there, in the order of their partitions. What is registered already is among them.
+    ///
+    /// # Errors
+    /// [`ServiceError::BadRequest`] where there is no such volume, or a name for more than one; errors of reading.
+    pub fn add_disk(
+        &self,
+        root: &[u8],
+        name: Option<&str>,
+        cancel: &CancelToken,
+    ) -> Result<Vec<SourceInfo>, ServiceError> {
+        self.check_running()?;
+        let spots = self.media.spots(&located(root)?, cancel).map_err(|error| refused(root, error))?;
+        if spots.len() > 1 && name.is_some() {
+            return Err(ServiceError::BadRequest {
+                field: "name",
+                message: format!("{} holds {} NTFS volumes, and one name was given", lossy(root), spots.len()),
+                hint: format!("add them one by one, beginning with {}", lossy(&spots[0].root())),
+            });
+        }
+        spots.iter().map(|spot| self.add_volume_of(spot, name)).collect()
+    }
+
+    fn add_volume_of(&self, spot: &Spot, name: Option<&str>) -> Result<SourceInfo, ServiceError> {
+        let root = spot.root();
+        let mut registry = self.registry.lock();
+        if let Some(known) = registry.sources().iter().find(|source| source.root == root) {
+            return same_name(known, name);
+        }
+        let info = registry.add(SourceKind::Ntfs, &root, name)?;
+        self.catalogue.insert(self.new_shard(&info));
+        drop(registry);
+        self.load(&info, None);
+        Ok(info)
+    }
+
+    /// What kind of source a path would be: what is no folder is a disk, an image or a part of one.
+    pub fn kind_of(&self, path: &[u8]) -> SourceKind {
+        match fs::metadata(walk::path(path)) {
+            Ok(meta) if meta.is_dir() => SourceKind::Volume,
+            Ok(_) => SourceKind::Ntfs,
+            Err(_) if Spot::of(path).partition.is_some() => SourceKind::Ntfs,
+            Err(_) => SourceKind::Volume,
+        }
     }
 
     /// Forgets a source, by name or root. One that is in memory is forgotten only by force; its index then
@@ -63,17 +111,28 @@ impl Service {
             return Err(ServiceError::InMemory { source_name: source.name, tier });
         }
         registry.remove(source.id)?;
-        self.operate(&source, Command::Forget { shard: ShardId(source.id), force: true })?;
+        let mut snapshot_bytes = self.give_up(&source)?;
+        let mut freed_bytes = freed_bytes;
+        if let Some(companion) = self.companion(&source) {
+            freed_bytes += self.resident_bytes(companion.id);
+            snapshot_bytes += self.give_up(&companion)?;
+        }
+        Ok(Freed { source, freed_bytes, snapshot_bytes })
+    }
+
+    /// Takes a source that is on the list no more out of memory and its snapshot off the disk; gives the length of that.
+    fn give_up(&self, source: &SourceInfo) -> Result<u64, ServiceError> {
+        let shard = self.catalogue.get(source.id);
+        self.operate(source, Command::Forget { shard: ShardId(source.id), force: true })?;
         if let Some(shard) = shard {
             shard.source.track.stop();
         }
-        let snapshot_bytes = self.remove_snapshot(&source)?;
-        Ok(Freed { source, freed_bytes, snapshot_bytes })
+        self.remove_snapshot(source)
     }
 
     /// The registered sources, ordered by number.
     pub fn list(&self) -> Vec<SourceInfo> {
-        self.catalogue.load().iter().map(|shard| shard.source.info.clone()).collect()
+        self.catalogue.listed().iter().map(|shard| shard.source.info.clone()).collect()
     }
 
     /// Scans sources anew, by name or root; all of them if none is named. Their present bodies serve
@@ -173,12 +232,13 @@ impl Service {
     }
 
     /// A source that nothing is known of, as it is configured.
-    fn new_shard(&self, info: &SourceInfo) -> Shard {
+    pub(crate) fn new_shard(&self, info: &SourceInfo) -> Shard {
         let shard = Shard::new(info.clone());
         shard.source.journal.keep(self.config.history.changes);
         let entries = self.acts_kept();
         if entries > 0 {
-            shard.source.history.keep(entries, walk::is_whole_volume(&info.root));
+            let tells = info.kind == SourceKind::Volume;
+            shard.source.history.keep(entries, tells && walk::is_whole_volume(&info.root));
         }
         if self.config.watch.feed == FeedChoice::Off {
             self.live.leave_unwatched(&shard.source);
@@ -186,10 +246,14 @@ impl Service {
         shard
     }
 
-    fn load(&self, info: &SourceInfo, stored: Option<Stored>) {
+    pub(crate) fn load(&self, info: &SourceInfo, stored: Option<Stored>) {
         // A forecast alone is no reason to refuse a source: half the budget lets its scan begin.
         let most = self.driver.totals().budget_bytes / 2;
-        self.driver.add(info.id, forecast::first_scan(&info.root, most), stored);
+        let forecast = match info.kind {
+            SourceKind::Volume => forecast::first_scan(&info.root, most),
+            SourceKind::Ntfs | SourceKind::NtfsDeleted => self.media.first_read(&info.root).min(most),
+        };
+        self.driver.add(info.id, forecast, stored);
     }
 
     /// Error for a name or path that no source answers for.
@@ -221,6 +285,39 @@ fn canonical(root: &[u8]) -> Result<Vec<u8>, ServiceError> {
         return Err(bad(format!("{} is not a folder", real.display())));
     }
     Ok(real.as_os_str().as_bytes().to_vec())
+}
+
+/// Where a disk or image is, by its absolute path. The name of a device is kept as it was given: which disk is `sda` may be
+/// another one tomorrow, what stands in `/dev/disk` is not.
+fn located(root: &[u8]) -> Result<Spot, ServiceError> {
+    let bad = |message: String| ServiceError::BadRequest {
+        field: "root",
+        message,
+        hint: "name a disk or an image by its absolute path".to_owned(),
+    };
+    let root = normalise(root).ok_or_else(|| bad(format!("{} is not an absolute path", lossy(root))))?;
+    let spot = Spot::of(&root);
+    let meta = fs::metadata(&spot.file).map_err(|error| ServiceError::io("look at", &spot.file, error))?;
+    if meta.file_type().is_block_device() {
+        return Ok(spot);
+    }
+    let file = fs::canonicalize(&spot.file).map_err(|error| ServiceError::io("find", &spot.file, error))?;
+    Ok(Spot { file, ..spot })
+}
+
+/// Why a disk is not added.
+fn refused(root: &[u8], error: OpenError) -> ServiceError {
+    if let OpenError::Cancelled(cancelled) = error {
+        return cancelled.into();
+    }
+    if error.is_denied() {
+        return ServiceError::PermissionDenied { path: walk::path(root).to_owned() };
+    }
+    ServiceError::BadRequest {
+        field: "root",
+        message: error.to_string(),
+        hint: "`hearth ntfs info PATH` says what is there".to_owned(),
+    }
 }
 
 /// The mount that a folder is on; virtual file systems are refused.
@@ -256,7 +353,8 @@ fn same_name(known: &SourceInfo, name: Option<&str>) -> Result<SourceInfo, Servi
 }
 
 fn check_overlap(registry: &Registry, root: &[u8], volume: &Mount) -> Result<(), ServiceError> {
-    for source in registry.sources() {
+    // What an image holds is nowhere else.
+    for source in registry.sources().iter().filter(|source| source.kind == SourceKind::Volume) {
         let inner = |path: &[u8]| normalise(path).unwrap_or_default();
         let (new, old) = (inner(root), inner(&source.root));
         let relation = match (holds(&old, &new), holds(&new, &old)) {

@@ -92,6 +92,7 @@ impl Service {
             unsaved: view.unsaved,
             last_save_error: view.last_save_failure.clone(),
             feed: shard.source.track.describe(view.advances_total),
+            disk: shard.source.disk.describe(),
         }
     }
 

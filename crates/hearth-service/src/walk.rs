@@ -85,6 +85,7 @@ fn root_meta(meta: &Metadata) -> Meta {
         uid: meta.uid(),
         gid: meta.gid(),
         links: u32::try_from(meta.nlink()).unwrap_or(u32::MAX),
+        attributes: 0,
     }
 }
 

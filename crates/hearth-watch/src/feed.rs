@@ -48,6 +48,13 @@ pub enum FeedKind {
         /// Watches it may use.
         limit: u64,
     },
+    /// Somebody asks again and again whether it changed; what changed is compared.
+    Probing {
+        /// Writes call for a look as well.
+        told: bool,
+        /// Least time between two looks.
+        every: Duration,
+    },
     /// Nothing tells: everything is compared again and again.
     Polling {
         /// Time between two comparisons.
@@ -60,6 +67,10 @@ impl fmt::Display for FeedKind {
         match self {
             Self::Fanotify => f.write_str("live (fanotify, whole file system)"),
             Self::Inotify { watches, limit } => write!(f, "live (inotify, {watches} of {limit} watches)"),
+            Self::Probing { told: true, .. } => f.write_str("looked at when it is written to"),
+            Self::Probing { told: false, every } => {
+                write!(f, "looked at every {} s, less often while nothing changes", every.as_secs_f64())
+            }
             Self::Polling { every } => write!(f, "polled every {} s", every.as_secs_f64()),
         }
     }

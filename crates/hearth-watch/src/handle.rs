@@ -144,6 +144,11 @@ impl Signals {
         files.into_iter().map(|number| Cookie { number, proof: Proof::Passed }).collect()
     }
 
+    /// Whether a cookie waits for the reader.
+    pub(crate) fn has_quiet(&self) -> bool {
+        !self.waiting.lock().quiet.is_empty()
+    }
+
     /// Cookies for which the length of the queue should be noted now.
     pub(crate) fn take_quiet(&self) -> Vec<u64> {
         let mut waiting = self.waiting.lock();

@@ -1,7 +1,8 @@
 //! The live feed of a volume or tree: what should be looked at again, moments after it changed.
 //!
 //! [`fanotify::open`] watches a whole file system (privileged), [`inotify::open`] the folders of a tree (anybody),
-//! [`polling::open`] watches nothing and asks for comparisons. All are a [`Feed`]: it hands out [`Batch`]es, in
+//! [`polling::open`] watches nothing and asks for comparisons, [`probing::open`] asks for them when a probe finds that
+//! something changed. All are a [`Feed`]: it hands out [`Batch`]es, in
 //! which each piece of [`Dirt`] stands once.
 //!
 //! What always holds:
@@ -23,6 +24,7 @@ mod mounts;
 mod paced;
 mod pending;
 pub mod polling;
+pub mod probing;
 
 pub use ahead::ReadAhead;
 pub use batch::{Act, ActKind, Batch, Dirt};

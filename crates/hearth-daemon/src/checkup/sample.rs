@@ -3,12 +3,12 @@
 //! Compiled for tests only. What a test is about it sets itself; everything else is in order and the same for
 //! all of them.
 
-use hearth_service::api::{FeedStatus, Health, ScanOutcome, ShardStatus, SourceInfo, Tier};
+use hearth_service::api::{FeedStatus, Health, ScanOutcome, ShardStatus, SourceInfo, SourceKind, Tier};
 
 /// A source that is in memory and was read without trouble.
 pub(super) fn shard() -> ShardStatus {
     ShardStatus {
-        source: SourceInfo { id: 1, name: "a".into(), kind: "volume", root: b"/a".to_vec() },
+        source: SourceInfo { id: 1, name: "a".into(), kind: SourceKind::Volume, root: b"/a".to_vec() },
         tier: Tier::Warm,
         health: Health::Fresh,
         generation: 1,

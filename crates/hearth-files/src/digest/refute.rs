@@ -11,10 +11,9 @@ use crate::fold::fold;
 use crate::query::{Expr, PathPattern, PathText, Query, Test};
 
 impl Digest {
-    /// True only if no entry of the volume matches the query. A query that the engine refuses instead of
-    /// answering (`attr:`) is never refuted.
+    /// True only if no entry of the volume matches the query.
     pub fn refutes(&self, query: &Query) -> bool {
-        !self.is_saturated() && !is_refused(&query.expr) && self.rules_out(&query.expr)
+        !self.is_saturated() && self.rules_out(&query.expr)
     }
 
     /// False only if no digest of any volume refutes the query.
@@ -51,6 +50,7 @@ impl Digest {
             | Test::Group(_)
             | Test::Perm(_)
             | Test::Attr(_)
+            | Test::Deleted
             | Test::Empty
             | Test::Dupe(_)
             | Test::Invalid => false,
@@ -93,14 +93,6 @@ fn could_rule_out(expr: &Expr) -> bool {
             term.test,
             Test::Name(_) | Test::Parent(_) | Test::Path(_) | Test::In(_) | Test::Ext(_) | Test::Category(_)
         ),
-    }
-}
-
-fn is_refused(expr: &Expr) -> bool {
-    match expr {
-        Expr::And(parts) | Expr::Or(parts) => parts.iter().any(is_refused),
-        Expr::Not(part) => is_refused(part),
-        Expr::Term(term) => matches!(term.test, Test::Attr(_)),
     }
 }
 

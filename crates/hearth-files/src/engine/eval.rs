@@ -6,8 +6,9 @@
 use super::paths::{PathTest, in_ranges};
 use super::program::{NameTest, Node, RowTest};
 use super::text::{Caches, Matcher, char_count};
+use crate::entry::NO_OWNER;
 use crate::fold::fold_into;
-use crate::index::{Body, DirId, NONE, RowId};
+use crate::index::{Body, Class, DirId, NONE, RowId};
 use crate::query::{NumberField, TimeField};
 use hearth_core::{EntryKind, NO_TIME};
 
@@ -96,9 +97,19 @@ impl<'a> Eye<'a> {
                 let at = time_of(body, *field, row);
                 at != NO_TIME && range.contains(at)
             }
-            RowTest::Owner(ids) => ids.contains(&class_of(body, row).1),
-            RowTest::Group(ids) => ids.contains(&class_of(body, row).2),
-            RowTest::Perm(perm) => perm.matches(class_of(body, row).0),
+            RowTest::Owner(ids) => {
+                let owner = class_of(body, row).uid;
+                owner != NO_OWNER && ids.contains(&owner)
+            }
+            RowTest::Group(ids) => {
+                let group = class_of(body, row).gid;
+                group != NO_OWNER && ids.contains(&group)
+            }
+            RowTest::Perm(perm) => {
+                let class = class_of(body, row);
+                class.uid != NO_OWNER && perm.matches(class.mode)
+            }
+            RowTest::Attributes(bits) => class_of(body, row).attributes & bits == *bits,
             RowTest::Below(dir) => self.is_below(row, *dir),
             RowTest::Path(test) => self.path_test(test, row),
             RowTest::ParentName { matcher, raw } => self.parent_name(matcher, *raw, row),
@@ -205,15 +216,8 @@ impl<'a> Eye<'a> {
     }
 }
 
-/// (mode, user, group)
-fn class_of(body: &Body, row: RowId) -> (u32, u32, u32) {
-    if body.is_base(row) {
-        let class = body.base.class(row);
-        (class.mode, class.uid, class.gid)
-    } else {
-        let meta = body.meta(row);
-        (meta.mode, meta.uid, meta.gid)
-    }
+fn class_of(body: &Body, row: RowId) -> Class {
+    if body.is_base(row) { body.base.class(row) } else { Class::of(&body.meta(row)) }
 }
 
 pub(crate) fn time_of(body: &Body, field: TimeField, row: RowId) -> i64 {

@@ -9,6 +9,7 @@ use super::dupes::{DupeSet, duplicate_names, duplicate_sizes};
 use super::need::Need;
 use super::paths::{PathTest, below_folder, below_text};
 use super::text::Matcher;
+use crate::entry::DELETED;
 use crate::fold::fold;
 use crate::index::{Body, DirId};
 use crate::query::{
@@ -53,6 +54,8 @@ pub(crate) enum RowTest {
     Owner(Vec<u32>),
     Group(Vec<u32>),
     Perm(Perm),
+    /// All of these bits.
+    Attributes(u32),
     Below(DirId),
     Path(Box<PathTest>),
     ParentName {
@@ -229,11 +232,8 @@ impl Compiler<'_> {
             Test::Owner(ids) => row(RowTest::Owner(ids.clone())),
             Test::Group(ids) => row(RowTest::Group(ids.clone())),
             Test::Perm(perm) => row(RowTest::Perm(*perm)),
-            Test::Attr(_) => Err(EngineError::Unsupported {
-                position: term.span.start,
-                message: "attr: tests NTFS attributes, which this volume does not have; use perm: or type:"
-                    .into(),
-            }),
+            Test::Attr(bits) => row(RowTest::Attributes(*bits)),
+            Test::Deleted => row(RowTest::Attributes(DELETED)),
             Test::In(folder) => {
                 Ok(self.body.map_or_else(|| below_text(folder), |body| below_folder(body, folder)))
             }

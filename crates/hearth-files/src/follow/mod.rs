@@ -16,6 +16,7 @@ mod error;
 mod finding;
 mod ground;
 mod looker;
+mod records;
 mod run;
 mod seen;
 mod walk;
@@ -29,6 +30,7 @@ use hearth_core::{CancelToken, UnixNanos};
 
 pub use difference::{Difference, differences};
 pub use error::FollowError;
+pub use records::{RecordEntry, RecordNow, Taken, take_records};
 pub use seen::{CHANGES_RECORDED, Changed, Seen, What, is_modified};
 
 use crate::index::Volume;

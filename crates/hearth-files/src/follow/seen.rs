@@ -27,7 +27,7 @@ pub enum What {
         /// Raw name it had.
         from_name: Box<[u8]>,
     },
-    /// Its metadata changed (of a folder: mode or owner).
+    /// Its metadata changed (of a folder: mode, owner or attributes).
     Modified,
 }
 
@@ -86,12 +86,12 @@ fn identity(meta: &Meta) -> Option<(u64, i64)> {
     (meta.kind() != EntryKind::Dir && meta.created_ns != NO_TIME).then_some((meta.inode, meta.created_ns))
 }
 
-/// Whether metadata differ so that it is worth telling: mode, owner, group, and of files size, allocated bytes,
+/// Whether metadata differ so that it is worth telling: mode, owner, group, attributes, and of files size, allocated bytes,
 /// modification time and links. A folder's times change with everything inside it, and an access is no change.
 pub fn is_modified(before: &Meta, after: &Meta) -> bool {
     let told = |meta: &Meta| {
         let inside = (meta.size, meta.allocated, meta.modified_ns, meta.links);
-        (meta.mode, meta.uid, meta.gid, (meta.kind() != EntryKind::Dir).then_some(inside))
+        (meta.mode, meta.uid, meta.gid, meta.attributes, (meta.kind() != EntryKind::Dir).then_some(inside))
     };
     told(before) != told(after)
 }

@@ -28,14 +28,22 @@ pub(super) enum Names {
     Look,
 }
 
+/// A folder whose name was taken.
+struct Ousted {
+    /// Where it was.
+    from: Spot,
+    /// It had been found to be gone from there.
+    is_gone: bool,
+}
+
 /// See the module.
 pub(super) struct Writer<'v> {
     volume: &'v mut Volume,
     /// Numbers in the volume of new folders, [`NONE`] for those that are not in it.
     new: Vec<DirId>,
     doomed: HashMap<DirId, (DirId, Box<[u8]>)>,
-    /// Folders in limbo, and where they were.
-    limbo: HashMap<DirId, Spot>,
+    /// Folders in limbo.
+    limbo: HashMap<DirId, Ousted>,
     limbo_names: u64,
     /// Moves that are not possible yet: the target still lies below the folder.
     stuck: Vec<There>,
@@ -157,6 +165,7 @@ impl<'v> Writer<'v> {
     fn is_same(&self, row: RowId, there: &There) -> bool {
         let known = self.meta(row);
         match self.dir_of(row) {
+            Some(dir) if there.dir == Some(dir) => known.inode == there.meta.inode,
             Some(dir) => {
                 let other = there.dir.is_none_or(|number| number < FIRST_NEW && number != dir);
                 !other && may_be_same_folder(&known, &there.meta)
@@ -179,6 +188,11 @@ impl<'v> Writer<'v> {
         if there.barred {
             self.empty(dir);
         }
+    }
+
+    /// Gives a folder this metadata.
+    pub(super) fn refresh_folder(&mut self, dir: DirId, meta: Meta) {
+        self.refresh(self.known().body.dir_row(dir), meta);
     }
 
     fn refresh(&mut self, row: RowId, meta: Meta) {
@@ -251,7 +265,7 @@ impl<'v> Writer<'v> {
     /// A folder that the index has elsewhere.
     fn take_along(&mut self, dir: DirId, folder: DirId, there: There) {
         let row = self.known().body.dir_row(dir);
-        let from = self.limbo.get(&dir).cloned().unwrap_or_else(|| self.spot(row));
+        let from = self.limbo.get(&dir).map_or_else(|| self.spot(row), |ousted| ousted.from.clone());
         if dir == folder || !self.volume.move_folder(dir, folder, &there.name) {
             self.stuck.push(there);
             return;
@@ -276,12 +290,11 @@ impl<'v> Writer<'v> {
             self.take_out(row, None);
             return;
         };
-        let spot = self.spot(row);
-        self.doomed.remove(&dir);
+        let ousted = Ousted { from: self.spot(row), is_gone: self.doomed.remove(&dir).is_some() };
         let name = format!("/{}", self.limbo_names);
         self.limbo_names += 1;
         if self.volume.move_folder(dir, ROOT, name.as_bytes()) {
-            self.limbo.insert(dir, spot);
+            self.limbo.insert(dir, ousted);
         }
     }
 
@@ -350,21 +363,49 @@ impl<'v> Writer<'v> {
         for there in std::mem::take(&mut self.stuck) {
             self.look_at_both_ends(there);
         }
-        for (dir, (folder, name)) in std::mem::take(&mut self.doomed) {
-            let row = self.volume.row_at(folder, &name);
-            if let Some(row) = row.filter(|&row| self.dir_of(row) == Some(dir)) {
-                self.take_out(row, None);
-            }
-        }
-        for (dir, spot) in std::mem::take(&mut self.limbo) {
-            self.take_out(self.known().body.dir_row(dir), Some(spot));
-        }
+        self.take_out_leaving();
         for inode in std::mem::take(&mut self.links) {
             self.look_at_names(ground, inode);
         }
+        self.into_seen()
+    }
+
+    /// As [`Writer::finish`], where nothing can be looked at again. Gives with the report how many findings and rows
+    /// were left over: moves that are not possible, and what went with a folder without having been found to be gone.
+    pub(super) fn finish_told(mut self) -> (Seen, u64) {
+        self.retry();
+        let stuck = self.stuck.len() as u64;
+        let left = stuck + self.take_out_leaving();
+        (self.into_seen(), left)
+    }
+
+    fn into_seen(self) -> Seen {
         let Record { changes, unrecorded, .. } = self.record;
         let again = self.again.into_iter().collect();
         Seen { changes, unrecorded, applied: self.applied, again, ..Seen::default() }
+    }
+
+    /// Takes out the folders that were not found elsewhere, those below others first. Gives the number of rows that
+    /// went with them and that nobody said were gone.
+    fn take_out_leaving(&mut self) -> u64 {
+        let mut left = 0;
+        let body = self.known().body;
+        let mut doomed: Vec<(u32, DirId)> =
+            self.doomed.keys().map(|&dir| (body.level(body.dir_row(dir)), dir)).collect();
+        doomed.sort_unstable();
+        for (_, dir) in doomed.into_iter().rev() {
+            let Some((folder, name)) = self.doomed.remove(&dir) else { continue };
+            let row = self.volume.row_at(folder, &name);
+            if let Some(row) = row.filter(|&row| self.dir_of(row) == Some(dir)) {
+                left += self.known().body.dir_totals(dir).descendants;
+                self.take_out(row, None);
+            }
+        }
+        for (dir, ousted) in std::mem::take(&mut self.limbo) {
+            left += self.known().body.dir_totals(dir).descendants + u64::from(!ousted.is_gone);
+            self.take_out(self.known().body.dir_row(dir), Some(ousted.from));
+        }
+        left
     }
 
     /// A move that was not possible: one of the folders on the way moved too, and that was not seen yet.

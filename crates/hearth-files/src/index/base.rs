@@ -26,6 +26,14 @@ pub(crate) struct Class {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
     pub(crate) links: u32,
+    pub(crate) attributes: u32,
+}
+
+impl Class {
+    pub(crate) fn of(meta: &Meta) -> Class {
+        let Meta { mode, uid, gid, links, attributes, .. } = *meta;
+        Class { mode, uid, gid, links, attributes }
+    }
 }
 
 /// Columns over the folders, in row order.
@@ -229,7 +237,7 @@ impl Base {
     }
 
     pub(crate) fn meta(&self, row: RowId) -> Meta {
-        let Class { mode, uid, gid, links } = self.class(row);
+        let Class { mode, uid, gid, links, attributes } = self.class(row);
         Meta {
             size: self.size(row),
             allocated: self.allocated(row),
@@ -241,6 +249,7 @@ impl Base {
             uid,
             gid,
             links,
+            attributes,
         }
     }
 

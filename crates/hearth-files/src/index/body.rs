@@ -4,7 +4,7 @@
 //! [`DirId`]; which row stands for it may change. Reading never locks and never changes anything.
 
 use super::base::{Base, DirId};
-use super::build;
+use super::build::{self, Repeats};
 use super::delta::{Delta, NONE, ROOT};
 use super::{BuildError, Entry, Root, RowId, Totals};
 use crate::entry::{Chunk, Meta, NOT_A_DIR};
@@ -34,7 +34,21 @@ impl Body {
         pool: &ThreadPool,
         cancel: &CancelToken,
     ) -> Result<Body, BuildError> {
-        Ok(Body::from_base(build::build(root, chunks, pool, cancel)?))
+        Ok(Body::from_base(build::build(root, chunks, Repeats::LeftOut, pool, cancel)?))
+    }
+
+    /// As [`Body::build`], for entries of which a folder may hold several under one name (deleted ones). Each is a row;
+    /// such a body answers queries and is not one to apply changes to.
+    ///
+    /// # Errors
+    /// As [`Body::build`].
+    pub fn build_with_repeats(
+        root: &Root,
+        chunks: &[Arc<Chunk>],
+        pool: &ThreadPool,
+        cancel: &CancelToken,
+    ) -> Result<Body, BuildError> {
+        Ok(Body::from_base(build::build(root, chunks, Repeats::Kept, pool, cancel)?))
     }
 
     fn from_base(base: Base) -> Body {

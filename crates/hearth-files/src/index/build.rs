@@ -42,10 +42,20 @@ struct Layout<'a> {
     dir_children: Vec<u32>,
 }
 
-/// Builds the base; `root_name` is the name of row 0.
+/// What is done with a name that a folder has more than once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeats {
+    /// The first row is taken, others are left out: a folder that changes while it is listed may report one name twice.
+    LeftOut,
+    /// All are rows.
+    Kept,
+}
+
+/// Builds the base; the name of row 0 is that of the root.
 pub(crate) fn build(
     root: &Root,
     chunks: &[Arc<Chunk>],
+    repeats: Repeats,
     pool: &ThreadPool,
     cancel: &CancelToken,
 ) -> Result<Base, BuildError> {
@@ -57,7 +67,7 @@ pub(crate) fn build(
     cancel.check()?;
     let sorted = SortedNames::new(&unique, pool)?;
     cancel.check()?;
-    let mut layout = lay_out(root, chunks, &of_row, &sorted.positions(), pool);
+    let mut layout = lay_out(root, chunks, repeats, &of_row, &sorted.positions(), pool);
     drop(of_row);
     cancel.check()?;
     let ids = number_names(&mut layout.rows, unique.len());
@@ -89,6 +99,7 @@ fn number_names(rows: &mut [Placed<'_>], names: usize) -> Vec<u32> {
 fn lay_out<'a>(
     root: &'a Root,
     chunks: &'a [Arc<Chunk>],
+    repeats: Repeats,
     of_row: &[u32],
     positions: &[u32],
     pool: &ThreadPool,
@@ -99,7 +110,7 @@ fn lay_out<'a>(
     let name_of = |at: usize| positions[of_row[at + 1] as usize];
     let (starts, mut children) = group_by_parent(&rows, dirs, name_of);
     order_groups(&mut children, &starts, pool);
-    number_rows(root, &rows, &starts, &children, positions[of_row[0] as usize])
+    number_rows(root, &rows, repeats, &starts, &children, positions[of_row[0] as usize])
 }
 
 /// Counting sort of rows by parent folder; each is (position of the name << 32 | row index).
@@ -137,6 +148,7 @@ fn order_groups(children: &mut [u64], starts: &[u32], pool: &ThreadPool) {
 fn number_rows<'a>(
     root: &'a Root,
     rows: &[&'a RawRow],
+    repeats: Repeats,
     starts: &[u32],
     children: &[u64],
     root_name: u32,
@@ -164,8 +176,7 @@ fn number_rows<'a>(
         let child = children[*next as usize];
         *next += 1;
         let (row, name) = (rows[child as u32 as usize], (child >> 32) as u32);
-        // A folder that changes while it is listed may report one name twice.
-        let repeated = std::mem::replace(last_name, name) == name;
+        let repeated = std::mem::replace(last_name, name) == name && repeats == Repeats::LeftOut;
         let is_dir = row.dir != NOT_A_DIR;
         if repeated || (is_dir && std::mem::replace(&mut entered[row.dir as usize], true)) {
             continue;
@@ -365,8 +376,7 @@ fn classify(rows: &[Placed<'_>]) -> (Vec<i64>, Vec<Class>) {
     let class_of = rows
         .iter()
         .map(|row| {
-            let Meta { mode, uid, gid, links, .. } = *row.meta;
-            let class = Class { mode, uid, gid, links };
+            let class = Class::of(row.meta);
             if let Some((_, id)) = last.filter(|&(previous, _)| previous == class) {
                 return i64::from(id);
             }

@@ -24,7 +24,7 @@ use hearth_core::{HeapSize, NO_TIME};
 use std::ops::Range;
 
 /// Rows of one block.
-const BLOCK_ROWS: usize = 128;
+pub(crate) const BLOCK_ROWS: usize = 128;
 
 /// Bytes of one exception: its row, its value.
 const EXCEPTION_BYTES: usize = 9;
@@ -151,6 +151,42 @@ impl Column {
         }
     }
 
+    /// How many blocks.
+    pub(crate) fn blocks(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// Numbers between which all values of a block lie; `None` where its header does not tell. Not for columns that
+    /// have a reference.
+    pub(crate) fn bounds(&self, block: usize) -> Option<(i64, i64)> {
+        let block = self.blocks[block];
+        if block.has(HAS_NO_TIME | HAS_EXCEPTIONS) {
+            return None;
+        }
+        let reach = low_mask(block.width()).checked_mul(block.scale())?;
+        Some((block.base, block.base.checked_add_unsigned(reach)?))
+    }
+
+    /// All values of a block, of a column built without reference; gives how many they are.
+    pub(crate) fn decode(&self, block: usize, values: &mut [i64; BLOCK_ROWS]) -> usize {
+        let rows = BLOCK_ROWS.min(self.len - block * BLOCK_ROWS);
+        let (first, header) = (block * BLOCK_ROWS, self.blocks[block]);
+        debug_assert!(!header.has(RELATIVE), "a relative column is read without its reference");
+        let (start, width, mask) = (header.start(), usize::from(header.width()), low_mask(header.width()));
+        for (at, value) in values[..rows].iter_mut().enumerate() {
+            let bit = at * width;
+            let code = load_u64(&self.bytes, start + (bit >> 3)) >> (bit & 7) & mask;
+            *value = if header.is_special(code)
+                && let Some(special) = self.special(header, first + at)
+            {
+                special
+            } else {
+                header.value(code)
+            };
+        }
+        rows
+    }
+
     /// Rows and values of the exceptions of a block.
     fn exceptions(&self, block: Block) -> (&[u8], &[u8]) {
         let start = block.start() + usize::from(block.width()) * BLOCK_ROWS / 8;
@@ -255,6 +291,21 @@ mod tests {
         for (row, &value) in values.iter().enumerate() {
             let of_row = || reference.expect("no relative block without reference")[row];
             assert_eq!(column.get_relative(row, of_row), value, "row {row}");
+        }
+        if reference.is_none() {
+            check_blocks(column, values);
+        }
+    }
+
+    fn check_blocks(column: &Column, values: &[i64]) {
+        assert_eq!(column.blocks(), values.len().div_ceil(BLOCK_ROWS));
+        let mut decoded = [0; BLOCK_ROWS];
+        for (block, wanted) in values.chunks(BLOCK_ROWS).enumerate() {
+            let rows = column.decode(block, &mut decoded);
+            assert_eq!(&decoded[..rows], wanted);
+            if let Some((first, last)) = column.bounds(block) {
+                assert!(wanted.iter().all(|value| (first..=last).contains(value)), "block {block}");
+            }
         }
     }
 

@@ -58,14 +58,17 @@ pub enum Test {
     Number(NumberField, NumberRange),
     /// A time of the entry lies in the range; an entry without that time does not match.
     Time(TimeField, TimeRange),
-    /// Owner's user id is one of these.
+    /// Owner's user id is one of these. An entry without owner, as on NTFS, does not match.
     Owner(Vec<u32>),
-    /// Group id is one of these.
+    /// Group id is one of these; as for owners.
     Group(Vec<u32>),
-    /// Permission bits.
+    /// Permission bits. An entry without owner has none that are known, and does not match.
     Perm(Perm),
-    /// NTFS attribute letters, all of which must be set; volumes without such attributes refuse it.
-    Attr(Vec<u8>),
+    /// Attributes of NTFS (bits of `FILE_ATTRIBUTE_…`), all of which must be set; entries of other file systems have
+    /// none.
+    Attr(u32),
+    /// The entry was deleted, and its record still tells of it.
+    Deleted,
     /// Lies anywhere below this absolute folder (no trailing slash, "" = the root folder); the
     /// folder itself does not match.
     In(Vec<u8>),

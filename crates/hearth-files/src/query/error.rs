@@ -14,13 +14,14 @@ pub struct QueryError {
     pub position: usize,
     /// What would have been right there.
     pub expected: String,
-    /// What is wrong.
+    /// What is wrong, on one line.
     pub message: String,
 }
 
 impl QueryError {
     pub(super) fn new(position: usize, message: impl Into<String>, expected: impl Into<String>) -> Self {
-        QueryError { position, message: message.into(), expected: expected.into() }
+        let message: String = message.into();
+        QueryError { position, message: visible(message.as_bytes()), expected: expected.into() }
     }
 
     /// Message, the query's line, and a caret below the place of the error; no newline at the end.
@@ -70,6 +71,12 @@ mod tests {
         let error = QueryError::new(3, "no", "yes");
         assert_eq!(error.render("éa(b".as_bytes()), "no\n  éa(b\n    ^ expected yes");
         assert_eq!(error.to_string(), "no (at byte 3 of the query; expected yes)");
+    }
+
+    #[test]
+    fn messages_hold_no_control_characters() {
+        let error = QueryError::new(0, "there is no type `\n\x1b[2J`", "one");
+        assert_eq!(error.message, "there is no type ` \u{fffd}[2J`");
     }
 
     #[test]

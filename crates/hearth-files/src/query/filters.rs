@@ -8,14 +8,11 @@ use super::QueryError;
 use super::ast::{Category, DupeField, EXTENSION_BYTES, Test};
 use super::glob::has_wildcard;
 use super::lexer::Word;
+use crate::attributes::{all_letters, bit_of_letter};
 use crate::fold::fold;
 use hearth_core::EntryKind;
 
 const LIST: &[u8] = b";,";
-
-/// NTFS attribute letters that `attr:` knows: archive, compressed, directory, encrypted, hidden, not
-/// content indexed, reparse point, normal, offline, sparse, read-only, system, temporary.
-const ATTRIBUTES: &[u8] = b"ACDEHILNOPRST";
 
 /// `ext:`
 pub(super) fn ext(word: &Word) -> Result<Test, QueryError> {
@@ -123,17 +120,25 @@ fn one_id(item: &Word, what: &str, id_of: &dyn Fn(&str) -> Option<u32>) -> Resul
         .ok_or_else(|| QueryError::new(item.start(), format!("there is no {what} `{text}`"), expected))
 }
 
-/// `attr:`: letters in capitals, sorted, each once.
+/// `attr:`: letters, all of which must be set.
 pub(super) fn attributes(word: &Word) -> Result<Test, QueryError> {
-    let mut letters = word.bytes().to_ascii_uppercase();
-    let bad = letters.iter().position(|letter| !ATTRIBUTES.contains(letter));
-    if letters.is_empty() || bad.is_some() {
-        let expected = format!("letters of {}", String::from_utf8_lossy(ATTRIBUTES));
-        return Err(QueryError::new(word.at(bad.unwrap_or(0)), "not an attribute letter", expected));
+    let bad =
+        |at| QueryError::new(word.at(at), "not an attribute letter", format!("letters of {}", all_letters()));
+    if word.is_empty() {
+        return Err(bad(0));
     }
-    letters.sort_unstable();
-    letters.dedup();
-    Ok(Test::Attr(letters))
+    let bits = word.bytes().into_iter().enumerate().map(|(at, letter)| bit_of_letter(letter).ok_or(at));
+    let all = bits.reduce(|all, bit| Ok(all? | bit?)).unwrap_or(Err(0));
+    all.map(Test::Attr).map_err(bad)
+}
+
+/// `deleted:`
+pub(super) fn deleted(word: &Word) -> Result<Test, QueryError> {
+    if word.is_empty() {
+        return Ok(Test::Deleted);
+    }
+    let message = format!("`{}` after a key that takes no value", word.shown());
+    Err(QueryError::new(word.start(), message, "a space after `deleted:`"))
 }
 
 /// Value of a key that may stand alone: nothing and `yes` are true, `no` is false.

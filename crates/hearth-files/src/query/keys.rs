@@ -25,6 +25,7 @@ pub(super) enum Key {
     Group,
     Perm,
     Attr,
+    Deleted,
     In,
     NotIn,
     Parent,
@@ -34,7 +35,7 @@ pub(super) enum Key {
 }
 
 /// Every key, in the order in which messages list them.
-const KEYS: [(&str, Key); 30] = [
+const KEYS: [(&str, Key); 31] = [
     ("case", Key::Case),
     ("word", Key::Word),
     ("fuzzy", Key::Fuzzy),
@@ -56,6 +57,7 @@ const KEYS: [(&str, Key); 30] = [
     ("group", Key::Group),
     ("perm", Key::Perm),
     ("attr", Key::Attr),
+    ("deleted", Key::Deleted),
     ("in", Key::In),
     ("notin", Key::NotIn),
     ("parent", Key::Parent),

@@ -7,6 +7,7 @@
 mod ast;
 mod categories;
 mod dates;
+mod deleted;
 mod error;
 mod filters;
 mod glob;

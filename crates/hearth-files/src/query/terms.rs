@@ -117,6 +117,7 @@ impl Parser<'_, '_> {
             Key::Group => Test::Group(filters::ids(&word, "group", self.ctx.group_id)?),
             Key::Perm => Test::Perm(perm::perm(&word)?),
             Key::Attr => filters::attributes(&word)?,
+            Key::Deleted => filters::deleted(&word)?,
             Key::In | Key::NotIn => self.below(&word)?,
             Key::Parent => parent(&word, modifiers)?,
             Key::Dupe => filters::dupe(&word)?,

@@ -95,6 +95,7 @@ fn meta_of(stat: &Statx) -> Meta {
         uid: stat.stx_uid,
         gid: stat.stx_gid,
         links: stat.stx_nlink,
+        attributes: 0,
     }
 }
 

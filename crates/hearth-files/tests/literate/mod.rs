@@ -9,7 +9,7 @@
 #![allow(dead_code, unreachable_pub, missing_docs)]
 
 use hearth_core::{EntryKind, NO_TIME, UnixNanos};
-use hearth_files::entry::Meta;
+use hearth_files::entry::{DELETED, Meta, NO_OWNER};
 use hearth_files::query::Context;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -68,6 +68,18 @@ pub fn context() -> Context<'static> {
     }
 }
 
+/// Those that the samples have, "File Attribute Constants" of Windows; `-` for none.
+const ATTRIBUTES: [(char, u32); 9] = [
+    ('R', 0x1),
+    ('H', 0x2),
+    ('S', 0x4),
+    ('D', 0x10),
+    ('A', 0x20),
+    ('P', 0x200),
+    ('L', 0x400),
+    ('C', 0x800),
+    ('-', 0),
+];
 const USERS: [(&str, u32); 3] = [("root", 0), ("ann", 1000), ("bob", 1001)];
 const GROUPS: [(&str, u32); 3] = [("root", 0), ("shadow", 42), ("users", 100)];
 
@@ -175,6 +187,7 @@ fn default_meta(kind: EntryKind, index: usize) -> Meta {
         uid: 0,
         gid: 0,
         links: 1,
+        attributes: 0,
     }
 }
 
@@ -196,6 +209,12 @@ fn set(meta: &mut Meta, key: &str, value: &str) {
             let kind = EntryKind::from_word(value).unwrap_or_else(|| panic!("`{key}={value}`"));
             meta.mode = kind.type_bits() | meta.mode & 0o7777;
         }
+        "attr" => {
+            (meta.mode, meta.uid, meta.gid) = (meta.kind().type_bits(), NO_OWNER, NO_OWNER);
+            let bit = |letter| ATTRIBUTES.iter().find(|(known, _)| *known == letter).expect("a letter").1;
+            meta.attributes = value.chars().map(bit).fold(0, |all, bit| all | bit);
+        }
+        "deleted" => meta.attributes |= DELETED,
         "owner" => meta.uid = (context().user_id)(value).expect("a user of the sample"),
         "group" => meta.gid = (context().group_id)(value).expect("a group of the sample"),
         _ => panic!("`{key}={value}`"),

@@ -4,7 +4,7 @@
 
 use super::naive::{NaiveEntry, NaiveTree};
 use hearth_core::{CancelToken, EntryKind};
-use hearth_files::entry::{Chunk, Meta, NOT_A_DIR};
+use hearth_files::entry::{Chunk, DELETED, Meta, NO_OWNER, NOT_A_DIR};
 use hearth_files::index::{Body, Change, Root};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashMap};
@@ -58,6 +58,7 @@ pub enum Op {
     Create(usize, usize, u64),
     Mkdir(usize, usize),
     Symlink(usize, usize),
+    Stream(usize, usize),
     /// (entry, folder, name)
     Link(usize, usize, usize),
     Rename(usize, usize, usize),
@@ -77,6 +78,7 @@ pub fn ops(most: usize) -> impl Strategy<Value = Vec<Op>> {
         5 => (n.clone(), n.clone(), size.clone()).prop_map(|(a, b, s)| Op::Create(a, b, s)),
         4 => (n.clone(), n.clone()).prop_map(|(a, b)| Op::Mkdir(a, b)),
         1 => (n.clone(), n.clone()).prop_map(|(a, b)| Op::Symlink(a, b)),
+        1 => (n.clone(), n.clone()).prop_map(|(a, b)| Op::Stream(a, b)),
         2 => (n.clone(), n.clone(), n.clone()).prop_map(|(a, b, c)| Op::Link(a, b, c)),
         4 => (n.clone(), n.clone(), n.clone()).prop_map(|(a, b, c)| Op::Rename(a, b, c)),
         2 => n.clone().prop_map(Op::Remove),
@@ -109,6 +111,11 @@ impl Model {
 
     fn meta(&self, inode: u64, kind: EntryKind, size: u64) -> Meta {
         let wave = (inode * 2_654_435_761) % 700_000_000;
+        // Some entries are as NTFS has them.
+        let ntfs = inode % 4 == 1;
+        let permissions = if ntfs { 0 } else { [0o644, 0o755][inode as usize % 2] };
+        let owner = if ntfs { NO_OWNER } else { [1000, 0][usize::from(!inode.is_multiple_of(5))] };
+        let attributes = (wave as u32 & 0x27) | if inode.is_multiple_of(3) { DELETED } else { 0 };
         Meta {
             size,
             allocated: size.div_ceil(4096) * 4096,
@@ -121,10 +128,11 @@ impl Model {
             },
             accessed_ns: 1_100_000_000_000_000_000 + inode as i64,
             inode,
-            mode: kind.type_bits() | if inode.is_multiple_of(2) { 0o644 } else { 0o755 },
-            uid: if inode.is_multiple_of(5) { 1000 } else { 0 },
-            gid: (inode % 3) as u32,
+            mode: kind.type_bits() | permissions,
+            uid: owner,
+            gid: if ntfs { NO_OWNER } else { (inode % 3) as u32 },
             links: 1,
+            attributes: if ntfs { attributes } else { 0 },
         }
     }
 
@@ -164,6 +172,7 @@ impl Model {
             Op::Create(folder, name, size) => self.create(folder, name, EntryKind::File, size),
             Op::Mkdir(folder, name) => self.create(folder, name, EntryKind::Dir, 4096),
             Op::Symlink(folder, name) => self.create(folder, name, EntryKind::Link, 7),
+            Op::Stream(folder, name) => self.create(folder, name, EntryKind::Stream, 26),
             Op::Link(entry, folder, name) => self.link(entry, folder, name),
             Op::Rename(entry, folder, name) => self.rename(entry, folder, name),
             Op::Remove(entry) => match self.place(entry) {

@@ -7,7 +7,7 @@
 #![allow(dead_code, unreachable_pub, missing_docs)]
 
 use hearth_core::{EntryKind, NO_TIME};
-use hearth_files::entry::Meta;
+use hearth_files::entry::{DELETED, Meta, NO_OWNER};
 use hearth_files::fold::fold;
 use hearth_files::query::{
     DupeField, EXTENSION_BYTES, Expr, NumberField, PathPattern, Pattern, Query, SortField, SortKey, Test,
@@ -48,18 +48,6 @@ pub struct NaiveTree {
 impl NaiveTree {
     pub fn new(entries: Vec<NaiveEntry>) -> Self {
         NaiveTree { entries }
-    }
-
-    /// True if a volume of a Linux file system can answer the query: it has no NTFS attributes.
-    pub fn supports(query: &Query) -> bool {
-        fn expr(of: &Expr) -> bool {
-            match of {
-                Expr::And(parts) | Expr::Or(parts) => parts.iter().all(expr),
-                Expr::Not(part) => expr(part),
-                Expr::Term(term) => !matches!(term.test, Test::Attr(_)),
-            }
-        }
-        expr(&query.expr)
     }
 
     /// Indices of the entries that match, in the order of `entries`.
@@ -110,10 +98,11 @@ impl NaiveTree {
                 };
                 at != NO_TIME && range.contains(at)
             }
-            Test::Owner(ids) => ids.contains(&entry.meta.uid),
-            Test::Group(ids) => ids.contains(&entry.meta.gid),
-            Test::Perm(perm) => perm.matches(entry.meta.mode),
-            Test::Attr(_) => false,
+            Test::Owner(ids) => entry.meta.uid != NO_OWNER && ids.contains(&entry.meta.uid),
+            Test::Group(ids) => entry.meta.gid != NO_OWNER && ids.contains(&entry.meta.gid),
+            Test::Perm(perm) => entry.meta.uid != NO_OWNER && perm.matches(entry.meta.mode),
+            Test::Attr(bits) => (0..32).all(|bit| bits >> bit & 1 <= entry.meta.attributes >> bit & 1),
+            Test::Deleted => entry.meta.attributes & DELETED != 0,
             Test::In(folder) => is_below(&entry.path, folder),
             Test::Parent(text) => {
                 self.parent(index).is_some_and(|at| text_matches(text, self.entries[at].name()))

@@ -9,5 +9,7 @@ mod image;
 mod joined;
 mod model;
 mod opening;
+mod oracle;
+mod record_details;
 mod rows;
 mod samples;

@@ -9,7 +9,7 @@ mod memory;
 mod stopping;
 
 use super::*;
-use crate::api::{ScanOutcome, SourceInfo};
+use crate::api::{ScanOutcome, SourceInfo, SourceKind};
 use crate::catalogue::{Shard, Source};
 use crate::forecast::working_bytes;
 use crate::loader::Loader;
@@ -144,7 +144,7 @@ impl Bench {
 
     fn add(&self, id: u64) {
         let root = format!("/{id}").into_bytes();
-        let info = SourceInfo { id, name: id.to_string(), kind: "volume", root };
+        let info = SourceInfo { id, name: id.to_string(), kind: SourceKind::Volume, root };
         self.catalogue.insert(Shard::new(info));
         self.driver.add(id, FORECAST, None);
     }

@@ -82,7 +82,7 @@ impl Service {
     }
 
     fn concerned(&self, wanted: &Wanted, within: &[Vec<u8>]) -> Result<Vec<Chosen>, ServiceError> {
-        let shards = self.catalogue.load();
+        let shards = self.catalogue.listed();
         let folders = match &wanted.path {
             Some(path) if within.is_empty() => vec![shown(path).to_vec()],
             _ => within.to_vec(),

@@ -41,6 +41,7 @@ fn metadata(test: &Test) -> Option<&'static str> {
         Test::Group(_) => Some("group:"),
         Test::Perm(_) => Some("perm:"),
         Test::Attr(_) => Some("attr:"),
+        Test::Deleted => Some("deleted:"),
         Test::Empty => Some("empty:"),
         Test::Dupe(_) => Some("dupe:"),
     }
@@ -201,6 +202,8 @@ mod tests {
             ("a empty:", "empty:"),
             ("a dupe:name", "dupe:"),
             ("a nlink:2", "nlink:"),
+            ("a attr:h", "attr:"),
+            ("a deleted:", "deleted:"),
         ] {
             match check(&query(text)) {
                 Err(ServiceError::BadQuery { position, message, .. }) => {

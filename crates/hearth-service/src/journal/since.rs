@@ -30,7 +30,7 @@ impl Service {
         let began = Instant::now();
         let position = parse_clock(&request.clock)?;
         let folders = folders(&request.within)?;
-        let shards = self.catalogue.load();
+        let shards = self.catalogue.listed();
         let shard = shards.iter().find(|shard| shard.id() == position.source);
         let shard = shard.ok_or_else(|| self.unknown(request.clock.as_bytes()))?;
         let chosen = Chosen { shard: Arc::clone(shard), scope: Scope::Whole };

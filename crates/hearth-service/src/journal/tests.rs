@@ -3,6 +3,7 @@
 use super::watch::missed_events;
 use super::watcher::{MOST_EVENTS, Mailbox};
 use super::*;
+use crate::api::SourceKind;
 use crate::api::{ChangeKind, WatchBatch, WatchEvent};
 use hearth_core::{CancelToken, EntryKind};
 use hearth_files::engine::{Find, Standing, find};
@@ -78,7 +79,7 @@ impl World {
         let report = report.expect("the scan ends well");
         let top = Root { path: report.root, meta: report.root_meta };
         let body = Body::build(&top, &chunks.into_inner(), pool(), &CancelToken::new()).expect("a body");
-        let info = SourceInfo { id: 7, name: "s".into(), kind: "volume", root: Vec::new() };
+        let info = SourceInfo { id: 7, name: "s".into(), kind: SourceKind::Volume, root: Vec::new() };
         let journal = Journal::new(&info);
         journal.keep(most);
         journal.restarted(1);

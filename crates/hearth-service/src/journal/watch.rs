@@ -71,7 +71,7 @@ impl Service {
         let query = self.parse(question)?;
         let clocks: Vec<Position> =
             request.since.iter().map(|clock| parse_clock(clock)).collect::<Result<_, _>>()?;
-        let shards: Arc<Shards> = self.catalogue.load();
+        let shards: Arc<Shards> = self.catalogue.listed();
         let mut watching = Watching {
             missed: VecDeque::new(),
             mailbox: Arc::new(Mailbox::new(bell)),

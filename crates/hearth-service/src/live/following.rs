@@ -10,6 +10,7 @@ use super::opening::{ACTS, REST, is_live};
 use super::remembered::Remembered;
 use super::state::{BEYOND, OpenFeed, Verified};
 use super::track::{Bridge, Followed, name};
+use crate::api::SourceKind;
 use crate::catalogue::Source;
 use crate::clock;
 use crate::journal::Step;
@@ -20,7 +21,7 @@ use hearth_core::{CancelToken, UnixNanos};
 use hearth_files::follow::{FollowError, Follower, Seen};
 use hearth_files::index::Body;
 use hearth_residency::{ChangeClass, ChangeSet, ShardId};
-use hearth_watch::{Batch, Feed, FeedError};
+use hearth_watch::{Batch, Feed, FeedError, FeedKind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::{debug, warn};
@@ -63,10 +64,25 @@ enum Place {
     Unfollowed,
 }
 
+/// True if a source has trees of which its feed tells one at a time.
+fn has_subvolumes(source: &Source) -> bool {
+    source.info.kind == SourceKind::Volume && walk::has_subvolumes(&source.info.root)
+}
+
+/// Why what a feed of this kind calls for a comparison with may lack something. That it is time to compare is no reason to
+/// call anything stale.
+fn reason(kind: FeedKind) -> &'static str {
+    match kind {
+        FeedKind::Fanotify | FeedKind::Inotify { .. } => "changes came faster than they could be taken in",
+        FeedKind::Probing { .. } => "the volume has changed",
+        FeedKind::Polling { .. } => "",
+    }
+}
+
 impl Following {
     pub(super) fn new(live: Arc<Live>, source: Arc<Source>, device: u64) -> Self {
         let follower = live.walk.follower(&source.info.root);
-        let subvolumes = walk::has_subvolumes(&source.info.root);
+        let subvolumes = has_subvolumes(&source);
         Self { live, source, follower, device, subvolumes, cancel: CancelToken::new() }
     }
 
@@ -121,7 +137,7 @@ impl Following {
             }
             if let Some(opened) = self.live.open(&self.source) {
                 self.device = opened.device;
-                self.subvolumes = walk::has_subvolumes(&self.source.info.root);
+                self.subvolumes = has_subvolumes(&self.source);
                 return Some(opened.feed);
             }
             patience = (patience * 2).min(REOPEN_MOST);
@@ -144,7 +160,8 @@ impl Following {
 
     fn is_unmounted(&self) -> bool {
         let root = &self.source.info.root;
-        walk::look(root).is_ok_and(|now| walk::is_unmounted(root, self.device, now.device))
+        self.source.info.kind == SourceKind::Volume
+            && walk::look(root).is_ok_and(|now| walk::is_unmounted(root, self.device, now.device))
     }
 
     fn follow(&self, feed: &mut dyn Feed) -> FeedError {
@@ -190,8 +207,7 @@ impl Following {
         state.feed.iter_mut().for_each(|open| open.kind = kind);
         if batch.overflowed {
             state.overflows += u64::from(is_live(kind));
-            // That it is time to compare is no reason to call anything stale.
-            state.outdate(if is_live(kind) { "changes came faster than they could be taken in" } else { "" });
+            state.outdate(reason(kind));
         }
         for dirt in batch.dirt {
             let own = folder_of(&dirt).is_some_and(|folder| self.live.own.hold(self.device, folder));

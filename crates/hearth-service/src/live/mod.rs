@@ -29,6 +29,7 @@ pub(crate) use waiting::Waited;
 use crate::catalogue::{Catalogue, Source};
 use crate::config::{FeedChoice, WatchConfig};
 use crate::driver::Link;
+use crate::ntfs::Media;
 use crate::walk::Walk;
 use following::Following;
 use mounts::{MountsThread, Standing};
@@ -45,6 +46,7 @@ use tracing::{info, warn};
 pub(crate) struct Live {
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) walk: Arc<Walk>,
+    media: Arc<Media>,
     pub(crate) config: WatchConfig,
     pub(crate) own: OwnFolders,
     /// The way to the kernel, once that runs.
@@ -57,11 +59,12 @@ impl Live {
     pub(crate) fn new(
         catalogue: Arc<Catalogue>,
         walk: Arc<Walk>,
+        media: Arc<Media>,
         config: WatchConfig,
         own: OwnFolders,
     ) -> Self {
         let (link, mounts, stopping) = (OnceLock::new(), Mutex::default(), AtomicBool::new(false));
-        Self { catalogue, walk, config, own, link, mounts, stopping }
+        Self { catalogue, walk, media, config, own, link, mounts, stopping }
     }
 
     /// Nothing is watched before this.
@@ -82,7 +85,8 @@ impl Live {
     }
 
     fn means(&self, source: &Source) -> Means<'_> {
-        Means { config: &self.config, walk: &self.walk, own: &self.own, acts: source.history.entries() }
+        let acts = source.history.entries();
+        Means { config: &self.config, walk: &self.walk, media: &self.media, own: &self.own, acts }
     }
 
     /// Opens the feed of a source and begins to read it, unless that is done.
@@ -107,7 +111,7 @@ impl Live {
     /// Opens the feed of a source and shows what came of it.
     fn open(&self, source: &Source) -> Option<Opened> {
         let track = &source.track;
-        match opening::open(&source.info.root, &self.means(source)) {
+        match opening::open(&source.info, &self.means(source)) {
             Ok(Some(opened)) => {
                 let kind = opened.feed.describe();
                 let instead = opened.instead.clone();

@@ -4,8 +4,11 @@
 
 use super::own::OwnFolders;
 use crate::config::{FeedChoice, WatchConfig};
+use crate::api::{SourceInfo, SourceKind};
+use crate::ntfs::{DiskProbe, Media};
 use crate::walk::{self, Walk};
-use hearth_watch::{Feed, FeedError, FeedKind, FeedOptions, ReadAhead, fanotify, inotify, polling};
+use hearth_watch::{Feed, FeedError, FeedKind, FeedOptions, ReadAhead, fanotify, inotify, polling, probing};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Acts that one batch may hold, at most.
@@ -26,7 +29,11 @@ pub(super) struct Opened {
 ///
 /// # Errors
 /// Nothing can be opened, in words: the root is not there, or descriptors have run out.
-pub(super) fn open(root: &[u8], means: &Means<'_>) -> Result<Option<Opened>, String> {
+pub(super) fn open(info: &SourceInfo, means: &Means<'_>) -> Result<Option<Opened>, String> {
+    let root = info.root.as_slice();
+    if info.kind != SourceKind::Volume && means.config.feed != FeedChoice::Off {
+        return disk(root, means).map(Some);
+    }
     let place = walk::look(root)?;
     let device = place.device;
     let options = FeedOptions {
@@ -60,9 +67,18 @@ pub(super) fn open(root: &[u8], means: &Means<'_>) -> Result<Option<Opened>, Str
 pub(super) struct Means<'a> {
     pub(super) config: &'a WatchConfig,
     pub(super) walk: &'a Walk,
+    pub(super) media: &'a Arc<Media>,
     pub(super) own: &'a OwnFolders,
     /// Acts that are kept of a source; 0 = they are not asked for.
     pub(super) acts: usize,
+}
+
+/// The feed of a volume that is read raw.
+fn disk(root: &[u8], means: &Means<'_>) -> Result<Opened, String> {
+    let probe = DiskProbe::new(means.media, root, means.config.poll)?;
+    let (pace, file) = (probe.pace(), probe.file());
+    let feed = probing::open(pace, file, probe).map_err(|error| error.to_string())?;
+    Ok(Opened { feed: Box::new(feed), instead: String::new(), device: 0, shared: false })
 }
 
 type Tried = Result<(Box<dyn Feed>, String), FeedError>;
@@ -82,13 +98,14 @@ pub(super) fn word(kind: FeedKind) -> &'static str {
     match kind {
         FeedKind::Fanotify => "fanotify",
         FeedKind::Inotify { .. } => "inotify",
+        FeedKind::Probing { .. } => "journal",
         FeedKind::Polling { .. } => "poll",
     }
 }
 
 /// True if a feed of this kind tells of changes as they happen.
 pub(super) fn is_live(kind: FeedKind) -> bool {
-    !matches!(kind, FeedKind::Polling { .. })
+    !matches!(kind, FeedKind::Polling { .. } | FeedKind::Probing { .. })
 }
 
 /// How long what was put off because it was in motion is left alone.

@@ -6,6 +6,7 @@
 use super::acts::Acts;
 use super::backlog::Backlog;
 use super::mounts::Standing;
+use super::opening::is_live;
 use super::remembered::Remembered;
 use crate::api::{CompareOutcome, Proof};
 use hearth_core::UnixNanos;
@@ -34,12 +35,12 @@ pub(super) struct OpenFeed {
 impl OpenFeed {
     /// True if it tells as it happens what is done here, and nothing of what others do.
     pub(super) fn misses_others(&self) -> bool {
-        self.shared && !matches!(self.kind, FeedKind::Polling { .. })
+        self.shared && is_live(self.kind)
     }
 
     /// True if every change is told as it happens.
     pub(super) fn tells_all(&self) -> bool {
-        !self.shared && !matches!(self.kind, FeedKind::Polling { .. })
+        !self.shared && is_live(self.kind)
     }
 }
 

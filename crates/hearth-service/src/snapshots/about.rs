@@ -8,7 +8,7 @@ use crate::catalogue::Closed;
 use hearth_core::UnixNanos;
 
 /// Version of the order of the fields.
-const LAYOUT: u64 = 1;
+const LAYOUT: u64 = 2;
 /// Most entries of one list.
 const LIST: u64 = 1 << 20;
 
@@ -27,6 +27,8 @@ pub(super) struct About {
     pub(super) closed: Vec<Closed>,
     /// How the scan went.
     pub(super) outcome: ScanOutcome,
+    /// How far it follows its NTFS volume, in the form of that.
+    pub(super) position: Option<Vec<u8>>,
 }
 
 impl About {
@@ -56,6 +58,8 @@ impl About {
             put_number(&mut out, list.len() as u64);
             list.iter().for_each(|text| put_text(&mut out, text.as_bytes()));
         }
+        put_number(&mut out, u64::from(self.position.is_some()));
+        self.position.iter().for_each(|position| put_text(&mut out, position));
         out
     }
 
@@ -81,7 +85,13 @@ impl About {
             fields.list(|fields| Some(Closed { path: fields.bytes()?.to_vec(), why: fields.text()? }))?;
         outcome.samples = fields.list(Fields::text)?;
         outcome.skipped = fields.list(Fields::text)?;
-        fields.0.is_empty().then_some(Self { generation, began_ns, made_ns, built_ns, closed, outcome })
+        let position = match fields.number()? {
+            0 => None,
+            1 => Some(fields.bytes()?.to_vec()),
+            _ => return None,
+        };
+        let about = Self { generation, began_ns, made_ns, built_ns, closed, outcome, position };
+        fields.0.is_empty().then_some(about)
     }
 }
 
@@ -135,7 +145,9 @@ mod tests {
     fn about() -> impl Strategy<Value = About> {
         let texts = || proptest::collection::vec(".{0,12}", 0..4);
         let closed = proptest::collection::vec((any::<Vec<u8>>(), ".{0,12}"), 0..4);
-        (any::<[u64; 10]>(), closed, texts(), texts()).prop_map(|(numbers, closed, samples, skipped)| {
+        let position = proptest::option::of(any::<Vec<u8>>());
+        let parts = (any::<[u64; 10]>(), closed, texts(), texts(), position);
+        parts.prop_map(|(numbers, closed, samples, skipped, position)| {
             let [generation, began, made, built_ns, entries, scan_ms, build_ms, denied, vanished, failed] =
                 numbers;
             About {
@@ -154,6 +166,7 @@ mod tests {
                     samples,
                     skipped,
                 },
+                position,
             }
         })
     }

@@ -5,6 +5,8 @@
 //! systems derive from the device number; then a snapshot may be refused after a restart, and never taken
 //! for another's.
 
+use crate::api::{SourceInfo, SourceKind};
+use crate::ntfs::Media;
 use crate::walk;
 use hearth_files::scan::volume_of;
 use rustix::fs::{Mode, OFlags, fstatvfs, open};
@@ -24,8 +26,17 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// Looks at a root.
-    pub(super) fn of(root: &[u8]) -> io::Result<Self> {
+    /// Looks at the root of a source.
+    pub(super) fn of(info: &SourceInfo, media: &Media) -> io::Result<Self> {
+        match info.kind {
+            SourceKind::Volume => Self::of_folder(&info.root),
+            SourceKind::Ntfs | SourceKind::NtfsDeleted => {
+                Ok(Self { bytes: media.identity(&info.root)?, device: 0 })
+            }
+        }
+    }
+
+    fn of_folder(root: &[u8]) -> io::Result<Self> {
         let path = walk::path(root);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let folder = File::from(open(path, flags, Mode::empty())?);
@@ -77,7 +88,7 @@ mod tests {
         let [a, b] = ["a", "b"].map(|name| folder.path().join(name));
         fs::create_dir(&a).unwrap();
         fs::create_dir(&b).unwrap();
-        let of = |path: &std::path::Path| Identity::of(path.as_os_str().as_bytes()).unwrap();
+        let of = |path: &std::path::Path| Identity::of_folder(path.as_os_str().as_bytes()).unwrap();
         assert_eq!(of(&a), of(&a));
         assert_ne!(of(&a), of(&b));
         let before = of(&a);
@@ -87,6 +98,6 @@ mod tests {
         fs::rename(&a, folder.path().join("c")).unwrap();
         fs::create_dir(&a).unwrap();
         assert_ne!(of(&a), before);
-        assert_eq!(Identity::of(b"/no/such/folder").unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(Identity::of_folder(b"/no/such/folder").unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }

@@ -20,6 +20,7 @@ use crate::catalogue::{Known, Source};
 use crate::clock;
 use crate::config::Config;
 use crate::maker::{Made, Recalled};
+use crate::ntfs::{Media, Position};
 use crate::run::ScanRun;
 use about::About;
 use content::Contents;
@@ -60,6 +61,7 @@ pub(crate) struct Snapshots {
     ttl: Option<Duration>,
     load_pool: Arc<ThreadPool>,
     save_pool: ThreadPool,
+    media: Arc<Media>,
     /// Sources that were forgotten. Also the lock of whoever puts a snapshot in its place or removes one.
     gone: Mutex<HashSet<u64>>,
     /// Held by whoever seals under the present key, alone by who changes it.
@@ -77,6 +79,8 @@ pub(crate) struct Setup<'a> {
     /// Folder of the key.
     pub(crate) state: PathBuf,
     pub(crate) mode: SnapshotMode,
+    /// What disks and images are opened with.
+    pub(crate) media: Arc<Media>,
     /// Snapshots are expanded on it.
     pub(crate) load_pool: Arc<ThreadPool>,
     /// Snapshots are compressed on it.
@@ -121,14 +125,14 @@ impl Snapshots {
     /// # Errors
     /// The folder cannot be made.
     pub(crate) fn open(setup: Setup<'_>) -> io::Result<Self> {
-        let Setup { storage, config, folder, state, mode, load_pool, save_pool } = setup;
+        let Setup { storage, config, folder, state, mode, media, load_pool, save_pool } = setup;
         if mode == SnapshotMode::ReadWrite {
             DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
         }
         let keys = Keys::new(config, state, mode);
         let (epoch, ttl) = (epoch(config), config.stale.max_age);
         let (gone, sealing, saving) = (Mutex::default(), RwLock::default(), Mutex::default());
-        Ok(Self { storage, folder, mode, keys, epoch, ttl, load_pool, save_pool, gone, sealing, saving })
+        Ok(Self { storage, folder, mode, keys, epoch, ttl, load_pool, save_pool, media, gone, sealing, saving })
     }
 
     /// What is done with snapshots.
@@ -161,9 +165,11 @@ impl Snapshots {
         let about = content::read_about(&reader, &self.load_pool)?;
         let contents = Contents { reader: &reader, pool: &self.load_pool };
         let digest = Digest::load(&contents, &run.cancel)?;
-        let body = Body::load(&contents, &self.load_pool, &run.cancel)?;
+        let body = Arc::new(Body::load(&contents, &self.load_pool, &run.cancel)?);
+        let position = about.position.as_deref().and_then(Position::decode);
+        position.into_iter().for_each(|position| source.disk.put(&body, position));
         Ok(Made {
-            body: Arc::new(body),
+            body,
             digest: Arc::new(digest),
             began: instant_of(about.began_ns),
             began_ns: about.began_ns,
@@ -290,7 +296,7 @@ impl Snapshots {
     }
 
     fn identity(&self, info: &SourceInfo) -> Result<Identity, LoadError> {
-        Identity::of(&info.root).map_err(|source| LoadError::Io {
+        Identity::of(info, &self.media).map_err(|source| LoadError::Io {
             path: crate::walk::path(&info.root).to_owned(),
             doing: "look at the source of",
             source,
@@ -358,6 +364,7 @@ fn about(save: &Save) -> About {
         built_ns: u64::try_from(published.built_in.as_nanos()).unwrap_or(u64::MAX),
         closed: published.closed.to_vec(),
         outcome: (*published.outcome).clone(),
+        position: save.source.disk.position_of(&published.body).map(|position| position.encode()),
     }
 }
 

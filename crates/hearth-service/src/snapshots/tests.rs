@@ -3,6 +3,7 @@
 //! A body of generation `g` holds `g` files, so what is loaded tells by its content which save it is of.
 
 use super::*;
+use crate::api::SourceKind;
 use crate::catalogue::Published;
 use crate::driver::tests::made;
 use hearth_snapshot::{Fault, LyingDisk, Manners};
@@ -38,6 +39,7 @@ impl World {
         // Bodies are dated by their generations, which are long ago.
         config.stale.max_age = None;
         Snapshots::open(Setup {
+            media: Arc::new(crate::ntfs::Media::new(Path::new("scratch"))),
             storage: Box::new(self.disk.clone()),
             config: &config,
             folder: self.path("cache"),
@@ -51,7 +53,7 @@ impl World {
 
     fn source(&self, id: u64) -> Source {
         let root = self.path(&format!("s{id}")).as_os_str().as_bytes().to_vec();
-        Source::new(SourceInfo { id, name: format!("s{id}"), kind: "volume", root })
+        Source::new(SourceInfo { id, name: format!("s{id}"), kind: SourceKind::Volume, root })
     }
 
     fn save(&self, snapshots: &Snapshots, id: u64, generation: u64) -> Result<Stored, NotSaved> {

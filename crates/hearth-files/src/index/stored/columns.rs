@@ -59,16 +59,16 @@ impl ColumnIds {
 }
 
 impl Element for Class {
-    const BYTES: usize = 16;
+    const BYTES: usize = 20;
 
     fn put(self, out: &mut [u8]) {
-        let Class { mode, uid, gid, links } = self;
-        [mode, uid, gid, links].put(out);
+        let Class { mode, uid, gid, links, attributes } = self;
+        [mode, uid, gid, links, attributes].put(out);
     }
 
     fn get(bytes: &[u8]) -> Self {
-        let [mode, uid, gid, links] = Element::get(bytes);
-        Class { mode, uid, gid, links }
+        let [mode, uid, gid, links, attributes] = Element::get(bytes);
+        Class { mode, uid, gid, links, attributes }
     }
 }
 

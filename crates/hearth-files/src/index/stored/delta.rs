@@ -26,20 +26,33 @@ type Row = ((u32, u32), (u16, Meta));
 type Totals = (u32, [i64; 4]);
 
 impl Element for Meta {
-    const BYTES: usize = 64;
+    const BYTES: usize = 68;
 
     fn put(self, out: &mut [u8]) {
-        let Meta { size, allocated, modified_ns, created_ns, accessed_ns, inode, mode, uid, gid, links } =
-            self;
-        (([size, allocated, inode], [modified_ns, created_ns, accessed_ns]), [mode, uid, gid, links])
-            .put(out);
+        let Meta { size, allocated, modified_ns, created_ns, accessed_ns, inode, .. } = self;
+        let Meta { mode, uid, gid, links, attributes, .. } = self;
+        let classed = [mode, uid, gid, links, attributes];
+        (([size, allocated, inode], [modified_ns, created_ns, accessed_ns]), classed).put(out);
     }
 
     fn get(bytes: &[u8]) -> Self {
-        type Parts = (([u64; 3], [i64; 3]), [u32; 4]);
-        let (([size, allocated, inode], times), [mode, uid, gid, links]) = Parts::get(bytes);
+        type Parts = (([u64; 3], [i64; 3]), [u32; 5]);
+        let (([size, allocated, inode], times), classed) = Parts::get(bytes);
         let [modified_ns, created_ns, accessed_ns] = times;
-        Meta { size, allocated, modified_ns, created_ns, accessed_ns, inode, mode, uid, gid, links }
+        let [mode, uid, gid, links, attributes] = classed;
+        Meta {
+            size,
+            allocated,
+            modified_ns,
+            created_ns,
+            accessed_ns,
+            inode,
+            mode,
+            uid,
+            gid,
+            links,
+            attributes,
+        }
     }
 }
 

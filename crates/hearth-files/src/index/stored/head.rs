@@ -9,7 +9,7 @@ use crate::index::base::Base;
 use hearth_core::limits;
 
 /// Version of the layout of all sections of a body. Any change to what a section means raises it.
-const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 3;
 
 /// Version, rows, names, folders, hard links, bytes of the root path.
 const COUNTS: usize = 6;

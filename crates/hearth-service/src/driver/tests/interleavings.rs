@@ -141,7 +141,7 @@ fn look(catalogue: &Catalogue, shard: ShardId) -> Option<Arc<Published>> {
 
 /// Runs threads beside a desk of so many shards under a budget, and sees that nothing is left of them.
 fn run(shards: u64, budget_bytes: u64, threads: fn(&Arc<Catalogue>, &Inbox) -> Vec<thread::JoinHandle<()>>) {
-    let source = Source::new(SourceInfo { id: 0, name: "0".into(), kind: "volume", root: b"/0".to_vec() });
+    let source = Source::new(SourceInfo, SourceKind { id: 0, name: "0".into(), kind: SourceKind::Volume, root: b"/0".to_vec() });
     let made = made(&source, &ScanRun::new(0), 1);
     let body = (made.body, made.digest);
     check_random(
@@ -160,7 +160,7 @@ fn run(shards: u64, budget_bytes: u64, threads: fn(&Arc<Catalogue>, &Inbox) -> V
             };
             for id in 1..=shards {
                 let root = format!("/{id}").into_bytes();
-                let info = SourceInfo { id, name: id.to_string(), kind: "volume", root };
+                let info = SourceInfo { id, name: id.to_string(), kind: SourceKind::Volume, root };
                 catalogue.insert(Shard::new(info));
                 desk.step(Event::Add { shard: ShardId(id), forecast_bytes: BODY, stored: None });
             }

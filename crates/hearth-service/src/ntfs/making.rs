@@ -1,0 +1,364 @@
+//! How the index of an NTFS volume is made: from the whole file table, or from the last one and the change journal.
+//!
+//! A replay reads again every record that the journal names, the folders that they were in, and the system's own
+//! records; what it makes of an index equals what reading everything would. Where that is in doubt, everything is read, and
+//! the reason is kept.
+
+use super::medium::{Media, Spot};
+use super::opening::{OpenError, Opened};
+use super::position::{Position, VolumeState};
+use super::reread::{Reread, Way, check_bitmap, way};
+use super::rows::{Collector, Folders, Plan, Rows, Seen, Writer};
+use super::track::{How, Update};
+use crate::api::{ScanOutcome, SourceKind};
+use crate::catalogue::Source;
+use crate::clock;
+use crate::forecast::working_bytes;
+use crate::maker::{Comparison, Failure, Made, Present, Renewed};
+use crate::pools::Pools;
+use crate::run::{ScanRun, millis};
+use hearth_core::CancelToken;
+use hearth_files::digest::Digest;
+use hearth_files::follow::{Seen as Places, take_records};
+use hearth_files::index::{Body, Root, Volume};
+use hearth_ntfs::usn::{Journal, Touched};
+use hearth_ntfs::{details, Counters, NtfsError, ReadReport, Which};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+use tracing::info;
+
+/// Records that the system keeps for itself and changes without a word: they are always read again.
+const SYSTEM_RECORDS: u64 = 24;
+/// Times that the journal is read on before what came meanwhile is left to the next comparison.
+const ROUNDS: usize = 8;
+/// Records that are worth reading one by one, at least, and as a part of all.
+const TOUCHED_LEAST: u64 = 4096;
+const TOUCHED_PART: u64 = 4;
+
+/// Makes indexes of NTFS volumes.
+pub(crate) struct Disks {
+    pub(crate) media: Arc<Media>,
+    pub(crate) pools: Arc<Pools>,
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Cancelled(_) => Failure::Cancelled,
+            error => Failure::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<NtfsError> for Failure {
+    fn from(error: NtfsError) -> Self {
+        match error {
+            NtfsError::Cancelled(_) => Failure::Cancelled,
+            error => Failure::Failed(error.to_string()),
+        }
+    }
+}
+
+impl Disks {
+    /// Reads the whole file table.
+    pub(crate) fn make(&self, source: &Source, run: &ScanRun) -> Result<Made, Failure> {
+        let first = source.disk.describe().is_none();
+        self.read(source, run, if first { Reread::First } else { Reread::Asked })
+    }
+
+    fn read(&self, source: &Source, run: &ScanRun, why: Reread) -> Result<Made, Failure> {
+        let opened = self.media.volume(&Spot::of(&source.info.root), true, &run.cancel)?;
+        // What is written while the table is read is in the journal after this.
+        let state = opened.state()?;
+        let rows = match source.info.kind {
+            SourceKind::NtfsDeleted => Rows::Deleted,
+            SourceKind::Volume | SourceKind::Ntfs => Rows::Present,
+        };
+        let read = self.read_table(&opened, rows, run)?;
+        let root = Root { path: source.root.clone(), meta: read.root };
+        let building = Instant::now();
+        let chunks = run.drain_chunks();
+        let pool = &self.pools.build;
+        let body = Arc::new(match rows {
+            Rows::Present => Body::build(&root, &chunks, pool, &run.cancel)?,
+            Rows::Deleted => Body::build_with_repeats(&root, &chunks, pool, &run.cancel)?,
+        });
+        drop(chunks);
+        run.cancel.check()?;
+        let digest = Digest::of(&body);
+        run.cancel.check()?;
+        let built_in = building.elapsed();
+        let position = Position { stamp: opened.stamp, volume: state, orphans: read.orphans };
+        source.disk.put(&body, position);
+        let took_ms = millis(run.began.elapsed());
+        let records = read.report.records;
+        source.disk.note(Update { how: How::Read(why), records, files: body.entries(), changed: 0, took_ms });
+        Ok(Made {
+            peak_bytes: working_bytes(body.entries()),
+            outcome: outcome(&read, &body, took_ms, millis(built_in)),
+            body,
+            digest: Arc::new(digest),
+            began: run.began,
+            began_ns: run.began_ns,
+            made_ns: clock::now_ns(),
+            built_in,
+            device: 0,
+            closed: Arc::default(),
+            compared: true,
+            behind: false,
+            folded: false,
+        })
+    }
+
+    /// Reads all records into rows, once more if something hangs in the air.
+    fn read_table(&self, opened: &Opened, rows: Rows, run: &ScanRun) -> Result<Table, Failure> {
+        let records = u32::try_from(opened.volume.record_count()).ok().filter(|records| *records < u32::MAX - 2);
+        let records = records.ok_or_else(|| Failure::Failed("the file table is too long to be real".to_owned()))?;
+        let folders = Folders::new(records);
+        let (seen, report) = self.pass(opened, rows, run, &folders, None)?;
+        let root = seen.iter().find_map(|seen| seen.root);
+        let root = root.ok_or_else(|| Failure::Failed("the file table has no root directory".to_owned()))?;
+        let plan = Plan::of(rows, &folders, &seen);
+        if !plan.is_needed() {
+            return Ok(Table { root, report, orphans: 0 });
+        }
+        drop(run.drain_chunks());
+        let (seen, report) = self.pass(opened, rows, run, &folders, Some(&plan))?;
+        let orphans = seen.iter().map(|seen| seen.orphans).sum();
+        if orphans > 0 {
+            run.take(plan.folder_row());
+        }
+        Ok(Table { root, report, orphans })
+    }
+
+    fn pass(
+        &self,
+        opened: &Opened,
+        rows: Rows,
+        run: &ScanRun,
+        folders: &Folders,
+        plan: Option<&Plan>,
+    ) -> Result<(Vec<Seen>, ReadReport), Failure> {
+        let threads = self.pools.build.current_num_threads();
+        let writers = (0..threads).map(|_| Writer::new(rows, run, folders, plan)).collect();
+        let which = if rows == Rows::Deleted { Which::All } else { Which::InUse };
+        let (writers, report) = opened.volume.read_all(writers, which, &Counters::default(), &run.cancel)?;
+        Ok((writers.into_iter().map(Writer::finish).collect(), report))
+    }
+
+    /// Brings an index up to its volume.
+    pub(crate) fn compare(&self, source: &Source, run: &ScanRun, present: &Present) -> Result<Comparison, Failure> {
+        let was = source.disk.position_of(&present.body);
+        let spot = Spot::of(&source.info.root);
+        let stamp = std::fs::metadata(&spot.file).ok().and_then(|meta| super::medium::Stamp::of(&meta));
+        if let Some(position) = was.as_ref().filter(|was| stamp.is_some() && was.stamp == stamp) {
+            let position = (**position).clone();
+            return Ok(self.unchanged(source, run, present, position));
+        }
+        let replayed = match source.info.kind {
+            SourceKind::NtfsDeleted => Err(Reread::Asked),
+            SourceKind::Volume | SourceKind::Ntfs => self.replay(source, run, present, was.as_deref())?,
+        };
+        match replayed {
+            Ok(renewed) => Ok(Comparison::Renewed(renewed)),
+            Err(why) => {
+                info!(source = source.info.name, reason = why.word(), "the whole file table is read: {why}");
+                run.begin_scan();
+                self.read(source, run, why).map(Comparison::Anew)
+            }
+        }
+    }
+
+    fn unchanged(&self, source: &Source, run: &ScanRun, present: &Present, position: Position) -> Comparison {
+        source.disk.put(&present.body, position);
+        let took_ms = millis(run.began.elapsed());
+        source.disk.note(Update { how: How::Unchanged, records: 0, files: 0, changed: 0, took_ms });
+        Comparison::Renewed(renewed(present, Arc::clone(&present.body), Places::default(), false, run))
+    }
+
+    /// Replays the journal; the inner error is why that cannot be done.
+    fn replay(
+        &self,
+        source: &Source,
+        run: &ScanRun,
+        present: &Present,
+        was: Option<&Position>,
+    ) -> Result<Result<Renewed, Reread>, Failure> {
+        let spot = Spot::of(&source.info.root);
+        let mut opened = self.media.volume(&spot, true, &run.cancel)?;
+        let mut state = opened.state()?;
+        let mut replay = match (way(was, state.as_ref()), was) {
+            (Ok(Way::Replay(from)), Some(was)) => Replay::new(from, was, &present.body),
+            (Ok(_), Some(was)) => {
+                let position = Position { stamp: opened.stamp, volume: state, orphans: was.orphans };
+                let Comparison::Renewed(renewed) = self.unchanged(source, run, present, position) else {
+                    return Ok(Err(Reread::NoPosition));
+                };
+                return Ok(Ok(renewed));
+            }
+            (Err(why), _) => return Ok(Err(why)),
+            (Ok(_), None) => return Ok(Err(Reread::NoPosition)),
+        };
+        for _ in 0..ROUNDS {
+            if let Err(why) = replay.round(&opened, &run.cancel)? {
+                return Ok(Err(why));
+            }
+            // What was read may be newer than the journal was: it is read on until nothing is added.
+            let stamp = opened.stamp;
+            opened = self.media.volume(&spot, true, &run.cancel)?;
+            state = opened.state()?;
+            let end = state.as_ref().and_then(|state| state.journal).map(|journal| journal.next_usn);
+            if end == Some(replay.from) {
+                opened.stamp = stamp;
+                break;
+            }
+        }
+        let now = state.as_ref().map_or(&[][..], |state: &VolumeState| &state.bitmap);
+        if let Err(why) = replay.check(&opened, now) {
+            return Ok(Err(why));
+        }
+        Ok(Ok(replay.finish(source, run, present, &opened, state)))
+    }
+}
+
+/// What reading a table gave besides rows.
+struct Table {
+    root: hearth_files::entry::Meta,
+    report: ReadReport,
+    orphans: u64,
+}
+
+/// A replay under way.
+struct Replay<'a> {
+    /// Read up to here.
+    from: u64,
+    was: &'a Position,
+    volume: Volume,
+    touched: BTreeSet<u64>,
+    places: Places,
+    /// Journal records read.
+    records: u64,
+    most: u64,
+}
+
+impl<'a> Replay<'a> {
+    fn new(from: u64, was: &'a Position, body: &Body) -> Self {
+        let volume = Volume::new(body);
+        let most = TOUCHED_LEAST.max(body.entries() / TOUCHED_PART);
+        Self { from, was, volume, touched: BTreeSet::new(), places: Places::default(), records: 0, most }
+    }
+
+    /// Takes in what the journal holds now.
+    fn round(&mut self, opened: &Opened, cancel: &CancelToken) -> Result<Result<(), Reread>, Failure> {
+        let Some(journal) = Journal::open(&opened.volume)? else { return Ok(Err(Reread::JournalAbsent)) };
+        let mut touched = Touched::new(usize::try_from(self.most).unwrap_or(usize::MAX));
+        let read = match journal.read(self.from, cancel, &mut |record| touched.take(record)) {
+            Ok(read) => read,
+            Err(hearth_ntfs::usn::JournalError::Ntfs(error)) => return Err(error.into()),
+            Err(error) => return Ok(Err(error.into())),
+        };
+        self.records += read.records;
+        let own = (0..SYSTEM_RECORDS).chain([journal.number()]);
+        let mut numbers: BTreeSet<u64> = own.collect();
+        let (Some(files), Some(parents)) = (touched.files(), touched.parents()) else {
+            return Ok(Err(Reread::TooMuch { records: read.records }));
+        };
+        // The times of a folder change with what is in it, of which the journal says nothing.
+        numbers.extend(files.iter().chain(parents));
+        numbers.retain(|number| *number < opened.volume.record_count());
+        let numbers: Vec<u64> = numbers.into_iter().collect();
+        let mut collector = Collector::default();
+        let report = opened.volume.read_some(&numbers, &mut collector, cancel)?;
+        if report.unreadable.iter().any(|number| *number >= SYSTEM_RECORDS) {
+            return Ok(Err(Reread::Unreadable("records that it names are damaged".to_owned())));
+        }
+        let taken = take_records(&mut self.volume, &collector.records, cancel)?;
+        if taken.misplaced > 0 {
+            return Ok(Err(Reread::Inconsistent { misplaced: taken.misplaced }));
+        }
+        if let Some(meta) = collector.root {
+            self.volume.apply(&[hearth_files::index::Change::Meta { meta }]);
+        }
+        crate::journal::add(&mut self.places, &taken.seen);
+        self.touched.extend(numbers);
+        self.from = read.next_usn;
+        Ok(Ok(()))
+    }
+
+    /// Looks for what the journal did not tell.
+    fn check(&self, opened: &Opened, now: &[u8]) -> Result<(), Reread> {
+        let was = self.was.volume.as_ref().map_or(&[][..], |volume| &volume.bitmap);
+        let belongs = |number| {
+            let header = details::of(&opened.volume, number).ok().and_then(|details| details.header);
+            let base = header.and_then(|header| header.base);
+            base.is_some_and(|base| self.touched.contains(&base.number()))
+        };
+        check_bitmap(was, now, &self.touched, belongs)
+    }
+
+    fn finish(
+        self,
+        source: &Source,
+        run: &ScanRun,
+        present: &Present,
+        opened: &Opened,
+        state: Option<VolumeState>,
+    ) -> Renewed {
+        let changed = self.places.applied > 0;
+        let body = if changed { Arc::new(self.volume.body()) } else { Arc::clone(&present.body) };
+        let position = Position { stamp: opened.stamp, volume: state, orphans: self.was.orphans };
+        source.disk.put(&body, position);
+        let (records, files) = (self.records, self.touched.len() as u64);
+        let took_ms = millis(run.began.elapsed());
+        let update = Update { how: How::Replayed, records, files, changed: self.places.applied as u64, took_ms };
+        info!(source = source.info.name, records, files, changed = update.changed, took_ms, "journal replayed");
+        source.disk.note(update);
+        renewed(present, body, self.places, changed, run)
+    }
+}
+
+fn renewed(present: &Present, body: Arc<Body>, seen: Places, changed: bool, run: &ScanRun) -> Renewed {
+    let mut digest = (*present.digest).clone();
+    digest.follow(&present.body, &body);
+    let outcome = ScanOutcome {
+        entries: body.entries(),
+        scan_ms: millis(run.began.elapsed()),
+        build_ms: 0,
+        ..(*present.outcome).clone()
+    };
+    Renewed {
+        digest: if changed { Arc::new(digest) } else { Arc::clone(&present.digest) },
+        body,
+        changed,
+        seen,
+        device: 0,
+        outcome,
+        peak_bytes: 1 << 20,
+    }
+}
+
+fn outcome(read: &Table, body: &Body, scan_ms: u64, build_ms: u64) -> ScanOutcome {
+    let report = &read.report;
+    let mut samples = Vec::new();
+    let mut say = |count: u64, what: &str| {
+        if count > 0 {
+            samples.push(format!("{count} {what}"));
+        }
+    };
+    say(report.torn, "records were half written and are left out");
+    say(report.damaged, "records are damaged and are left out");
+    say(report.orphan_pieces, "pieces of files belong to no file");
+    say(report.skipped_bytes, "bytes of the file table cannot be read");
+    say(read.orphans, "entries have no folder any more and are below $OrphanFiles");
+    ScanOutcome {
+        entries: body.entries(),
+        scan_ms: scan_ms.saturating_sub(build_ms),
+        build_ms,
+        denied: 0,
+        vanished: 0,
+        failed: report.torn + report.damaged,
+        samples,
+        skipped: Vec::new(),
+    }
+}

@@ -1,0 +1,193 @@
+//! The journal brings an index to where reading everything would, and every reason not to trust it is told.
+
+use crate::world::{World, assert_same};
+use hearth_disks::ntfs::{Act, Actor, Form, Journal, NtfsImage, acts};
+use hearth_service::api::SourceInfo;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+
+const FORM: Form = Form { sector_bytes: 512, cluster_bytes: 4096 };
+const BYTES: u64 = 64 << 20;
+/// Where the log file of the driver that journals stands at first.
+const LSN: u64 = 0x10_0000;
+
+/// An image with a journal, as Windows would leave it, and a service that has read it.
+struct House {
+    image: NtfsImage,
+    journal: Journal,
+    lsn: u64,
+    world: World,
+    source: SourceInfo,
+}
+
+impl House {
+    fn new() -> Option<Self> {
+        let image = NtfsImage::new(BYTES, FORM)?;
+        let journal = Journal::create(&image, 0x1234, 1 << 20);
+        image.mount().fill(60, 3).expect("room");
+        image.set_log(LSN, true);
+        let world = World::new();
+        let source = world.add(&image.path()).remove(0);
+        Some(Self { image, journal, lsn: LSN, world, source })
+    }
+
+    /// Does things as Windows would do them: each is in the journal, and the log goes on.
+    fn act(&mut self, acts: &[Act]) {
+        let mount = self.image.mount();
+        let mut actor = Actor::new(&mount, FORM.record_bytes(), 2);
+        for act in acts {
+            // What cannot be done is not done.
+            let _ = actor.run(act);
+        }
+        let entries = actor.into_journal();
+        self.journal.append(&mount, &entries);
+        drop(mount);
+        self.lsn += 0x1000;
+        self.image.set_log(self.lsn, true);
+    }
+
+    /// The index is what another service reads from the image now.
+    #[track_caller]
+    fn check(&self) {
+        let answer = self.world.fresh(&self.source);
+        let other = World::new();
+        let source = other.add(&self.image.path()).remove(0);
+        assert_same(&answer, &other.everything(&source));
+    }
+
+    #[track_caller]
+    fn assert_read_because(&self, word: &str) {
+        self.check();
+        let disk = self.world.disk(&self.source);
+        let reason = disk.reason.as_ref().map(|reason| reason.word);
+        assert_eq!((disk.how, reason), ("read", Some(word)), "{disk:?}");
+    }
+}
+
+fn write(name: &str) -> Act {
+    Act::Write(name.into(), 100)
+}
+
+#[test]
+fn what_the_journal_tells_is_taken_in() {
+    let Some(mut house) = House::new() else { return };
+    house.act(&[
+        write("new"),
+        Act::Folder("folder".into()),
+        write("folder/inner"),
+        Act::Stream("new".into(), 1, 50),
+        Act::Link("new".into(), "folder/link".into()),
+        Act::Rename("folder".into(), "moved".into()),
+    ]);
+    house.check();
+    let disk = house.world.disk(&house.source);
+    assert_eq!(disk.how, "replayed", "{disk:?}");
+    assert!(disk.records > 0 && disk.files > 0 && disk.changed > 0, "{disk:?}");
+    let found = house.world.find(&house.source, "=link", None).0;
+    assert!(found.contains_key(b"/moved/link".as_slice()), "{found:?}");
+    house.act(&[Act::RemoveAll("moved".into()), Act::Remove("new".into()), write("again")]);
+    house.check();
+    assert_eq!(house.world.disk(&house.source).how, "replayed");
+}
+
+#[test]
+fn any_sequence_of_acts_ends_where_reading_everything_ends() {
+    let Some(mut house) = House::new() else { return };
+    let mut runner = TestRunner::new(ProptestConfig { cases: 24, max_shrink_iters: 60, ..ProptestConfig::default() });
+    let house = std::cell::RefCell::new(&mut house);
+    let outcome = runner.run(&acts(25), |acts| {
+        let mut house = house.borrow_mut();
+        house.act(&acts);
+        house.check();
+        prop_assert_eq!(house.world.disk(&house.source).how, "replayed");
+        Ok(())
+    });
+    outcome.expect("equal");
+}
+
+#[test]
+fn a_restart_goes_on_from_the_snapshot() {
+    let Some(mut house) = House::new() else { return };
+    house.act(&[write("before")]);
+    house.check();
+    let House { image, journal, lsn, world, source } = house;
+    let world = world.reopen(|| {});
+    house = House { image, journal, lsn, world, source };
+    house.check();
+    assert_ne!(house.world.disk(&house.source).how, "read");
+    let House { image, mut journal, mut lsn, world, source } = house;
+    let world = world.reopen(|| {
+        let mount = image.mount();
+        let mut actor = Actor::new(&mount, FORM.record_bytes(), 3);
+        actor.run(&write("while it was down")).expect("written");
+        journal.append(&mount, &actor.into_journal());
+        drop(mount);
+        lsn += 0x1000;
+        image.set_log(lsn, true);
+    });
+    let house = House { image, journal, lsn, world, source };
+    house.check();
+    let disk = house.world.disk(&house.source);
+    assert_eq!(disk.how, "replayed", "{disk:?}");
+}
+
+#[test]
+fn a_driver_that_keeps_no_journal_is_noticed() {
+    let Some(house) = House::new() else { return };
+    std::fs::write(house.image.mount().root().join("unseen"), "x").expect("written");
+    house.assert_read_because("unjournaled");
+}
+
+#[test]
+fn files_that_came_without_a_word_are_noticed_by_the_map_of_records() {
+    let Some(mut house) = House::new() else { return };
+    std::fs::write(house.image.mount().root().join("unseen"), "x").expect("written");
+    // The log goes on as if Windows had been there, and the journal names something else.
+    house.act(&[write("seen")]);
+    house.assert_read_because("unjournaled");
+}
+
+#[test]
+fn another_journal_is_not_believed() {
+    let Some(house) = House::new() else { return };
+    let House { image, journal, lsn, world, source } = house;
+    journal.delete(&image);
+    let journal = Journal::create(&image, 0x9999, 1 << 20);
+    image.set_log(lsn + 1, true);
+    let house = House { image, journal, lsn: lsn + 1, world, source };
+    house.assert_read_because("journal_reset");
+}
+
+#[test]
+fn a_journal_that_is_gone_is_not_missed_in_silence() {
+    let Some(house) = House::new() else { return };
+    let House { image, journal, lsn, world, source } = house;
+    let kept = journal.clone();
+    journal.delete(&image);
+    image.set_log(lsn + 1, true);
+    let house = House { image, journal: kept, lsn: lsn + 1, world, source };
+    house.assert_read_because("journal_absent");
+}
+
+#[test]
+fn a_journal_that_was_cut_past_the_index_is_not_enough() {
+    let Some(mut house) = House::new() else { return };
+    let many: Vec<Act> = (0..60).map(|number| write(&format!("file {number}"))).collect();
+    house.act(&many);
+    let mount = house.image.mount();
+    let end = house.journal.stretch().next_usn();
+    let lowest = house.journal.trim(&mount, end);
+    assert!(lowest > 1 << 20, "something was cut off");
+    drop(mount);
+    house.lsn += 1;
+    house.image.set_log(house.lsn, true);
+    house.assert_read_because("journal_wrapped");
+}
+
+#[test]
+fn a_log_that_was_begun_anew_is_not_believed() {
+    let Some(mut house) = House::new() else { return };
+    house.lsn = 1;
+    house.act(&[write("x")]);
+    house.assert_read_because("unjournaled");
+}
