@@ -233,3 +233,26 @@ fn garbage_in_the_journal_is_counted() {
     assert_eq!(read.skipped_bytes, 4096);
     assert!(!lost.is_empty() && lost.iter().all(|usn| (8192..12288).contains(usn)), "{lost:?}");
 }
+
+#[test]
+fn what_is_mapped_nowhere_is_counted_as_lost() {
+    let Some(image) = small(Form::default()) else { return };
+    let mut written = Written::create(&image, 1, 0);
+    let mount = image.mount();
+    written.append(&mount, &entries(100));
+    let stream = hearth_disks::ntfs::Mount::stream(&mount.root().join("$Extend/$UsnJrnl"), "$J");
+    let end = written.stretch().next_usn();
+    File::options().write(true).open(stream).expect("there").set_len(1 << 20).expect("a hole");
+    drop(mount);
+    let volume = open(&image);
+    let (told, counts) = read(&journal(&volume).expect("there"), 0).expect("readable");
+    assert_eq!(told.len(), 100);
+    assert_eq!(
+        counts,
+        JournalRead {
+            next_usn: 1 << 20,
+            records: 100,
+            skipped_bytes: (1 << 20) - end.next_multiple_of(4096)
+        }
+    );
+}
