@@ -1,4 +1,7 @@
 //! The journal of a volume: what it says about itself, and its records from a USN on.
+//!
+//! Other programs may write to it meanwhile. What is read is the journal as it was when it was opened, and every
+//! byte since the USN asked for is accounted for: as a record, as zeroes, or as skipped.
 
 use super::records::parse;
 use super::{PAGE_BYTES, UsnRecord};

@@ -1,4 +1,7 @@
 //! The records of a stretch of the journal, page by page.
+//!
+//! A record counts only where it says it lies, and within its page. The first bytes of a page that are no record
+//! end the page: they are zeroes up to its end, or all of it is counted as skipped.
 
 use super::PAGE_BYTES;
 use super::record::{MIN_BYTES, UsnRecord, length};
