@@ -89,7 +89,8 @@ pub(crate) fn find<'v, R: ReadAt>(
     }
     if let Some(list) = list {
         let reference = FileReference::new(number, record.sequence());
-        for other in others(&local_bytes(volume, &list, limits::LIST_BYTES)?, reference, wanted) {
+        let list = local(volume, &list).map(|list| list.read_up_to(limits::LIST_BYTES));
+        for other in others(&list.transpose()?.unwrap_or_default(), reference, wanted) {
             add_from(volume, other, reference, wanted, &mut pieces);
         }
     }
@@ -102,16 +103,14 @@ pub(crate) fn find<'v, R: ReadAt>(
     Ok(body.map(|body| Content::new(volume, body)))
 }
 
-/// The first `limit` bytes of a value whose mapping does not leave its record.
-pub(crate) fn local_bytes<R: ReadAt>(
-    volume: &Volume<R>,
+/// A value whose mapping does not leave its record; `None` for a later piece of one.
+pub(crate) fn local<'v, R: ReadAt>(
+    volume: &'v Volume<R>,
     attribute: &Attribute<'_>,
-    limit: u64,
-) -> Result<Vec<u8>, NtfsError> {
+) -> Option<Content<'v, R>> {
     let mut pieces = Pieces::default();
     pieces.add(attribute, volume.geometry().clusters());
-    let body = pieces.into_body().unwrap_or_else(|| Body::Resident(Vec::new()));
-    Content::new(volume, body).read_up_to(limit)
+    pieces.into_body().map(|body| Content::new(volume, body))
 }
 
 /// The extension records that hold pieces of the attribute, each once.
