@@ -182,7 +182,7 @@ impl<'a> Teller<'a> {
         facts: Option<JournalFacts>,
     ) -> Result<JournalEnd, ServiceError> {
         let (more, next_usn) = match self.stopped {
-            None => (false, next_usn),
+            None => (false, next_usn.max(self.since)),
             Some(Stopped::Limit(usn) | Stopped::Closed(usn)) => (true, usn),
             Some(Stopped::Failed(error)) => return Err(error),
         };
