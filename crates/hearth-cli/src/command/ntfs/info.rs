@@ -1,4 +1,7 @@
 //! `hearth ntfs info`: partitions and volumes of a disk.
+//!
+//! A volume is a list of what is known of it; what there is not has no line. Sizes are rounded for people and exact
+//! beside that.
 
 use super::{disk, push_pairs};
 use crate::args::ntfs::NtfsInfoArgs;

@@ -1,4 +1,7 @@
 //! `hearth ntfs record`: one file record, attribute by attribute.
+//!
+//! Each attribute is a line about itself and lines about its value, in the order of the record. Everything that the
+//! answer says is shown; bytes that mean nothing known are hexadecimal.
 
 use super::{disk, push_pairs};
 use crate::args::ntfs::NtfsRecordArgs;
