@@ -71,15 +71,15 @@ pub(crate) fn asking<P: Asking>(mut params: P, query: &[u8], args: &QueryArgs, c
 }
 
 /// A path given on the command line, absolute and free of symbolic links: the index knows files by where they are. One
-/// that does not exist, as a partition in an image does not, is resolved by text behind its folder.
+/// that does not exist, as what is in an image does not, is resolved by text behind the last folder that does.
 pub(crate) fn absolute(path: &Path, cwd: &Path) -> PathBuf {
     let joined = cwd.join(path);
     joined.canonicalize().unwrap_or_else(|_| in_its_folder(lexical(&joined)))
 }
 
 fn in_its_folder(path: PathBuf) -> PathBuf {
-    let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
-    folder.zip(path.file_name()).map_or(path.clone(), |(folder, name)| folder.join(name))
+    let real = |folder: &Path| Some(folder.canonicalize().ok()?.join(path.strip_prefix(folder).ok()?));
+    path.ancestors().skip(1).find_map(real).unwrap_or(path)
 }
 
 fn lexical(path: &Path) -> PathBuf {
@@ -260,6 +260,8 @@ mod tests {
         assert_eq!(absolute(Path::new("link"), &root), root.join("real/sub"));
         assert_eq!(absolute(Path::new("link/.."), &root), root.join("real"));
         assert_eq!(absolute(Path::new("none/../x"), &root), root.join("x"));
-        assert_eq!(absolute(Path::new("link/disk.img#2"), &root), root.join("real/sub/disk.img#2"));
+        for inside in ["disk.img#2", "disk.img#2/a/b"] {
+            assert_eq!(absolute(&Path::new("link").join(inside), &root), root.join("real/sub").join(inside));
+        }
     }
 }

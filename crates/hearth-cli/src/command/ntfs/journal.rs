@@ -53,28 +53,31 @@ pub(super) fn run(args: &NtfsJournalArgs, console: &mut Console) -> Outcome {
 fn print(rows: &RawValue, json: bool, printer: &mut Printer) -> Result<(), Stop> {
     let nonsense = |error: serde_json::Error| refused(CallError::Receiver(error.into()));
     let rows: Vec<UsnEntry> = serde_json::from_str(rows.get()).map_err(nonsense)?;
+    let quoted = printer.is_terminal();
     for row in &rows {
         if json {
             printer.json(row)?;
         } else {
-            printer.push(|out| push_line(out, row))?;
+            printer.push(|out| push_line(out, row, quoted))?;
         }
     }
     printer.flush()
 }
 
 /// USN, time, record, what happened, path: widths that fit most.
-fn push_line(out: &mut Vec<u8>, row: &UsnEntry) {
+fn push_line(out: &mut Vec<u8>, row: &UsnEntry, quoted: bool) {
     let record = format!("{}-{}", row.record, row.sequence);
     let reasons = row.reasons.join(",");
     let head = format!("{:>12}  {:19}  {record:>10}  {reasons:40}  ", row.usn, time::seconds(row.time_ns));
     out.extend_from_slice(head.as_bytes());
-    match &row.path {
-        Some(path) => quote::push_visible(out, &path.0),
-        None => {
-            out.extend_from_slice(format!("[{}-{}]/", row.parent, row.parent_sequence).as_bytes());
-            quote::push_visible(out, &row.name.0);
-        }
+    let path = row.path.as_ref().map_or(&row.name.0, |path| &path.0);
+    if row.path.is_none() {
+        out.extend_from_slice(format!("[{}-{}]/", row.parent, row.parent_sequence).as_bytes());
+    }
+    if quoted {
+        quote::push_visible(out, path);
+    } else {
+        out.extend_from_slice(path);
     }
     out.push(b'\n');
 }
@@ -121,11 +124,14 @@ mod tests {
         };
         let line = |row: &UsnEntry| {
             let mut out = Vec::new();
-            push_line(&mut out, row);
+            push_line(&mut out, row, true);
             String::from_utf8(out).expect("all is text").split_whitespace().collect::<Vec<_>>().join(" ")
         };
         assert_eq!(line(&row), "96 40-2 file-create,close [38-1]/a b");
-        row.path = Some(PathField(b"/x/a".to_vec()));
-        assert_eq!(line(&row), "96 40-2 file-create,close /x/a");
+        row.path = Some(PathField(b"/x/a\t".to_vec()));
+        assert_eq!(line(&row), "96 40-2 file-create,close $'/x/a\\t'");
+        let mut piped = Vec::new();
+        push_line(&mut piped, &row, false);
+        assert!(piped.ends_with(b"  /x/a\t\n"), "{}", String::from_utf8_lossy(&piped));
     }
 }
