@@ -8,8 +8,9 @@ pub const QUERY_DEPTH: usize = 64;
 pub const QUERY_TERMS: usize = 512;
 /// Size limit of one compiled regular expression, bytes.
 pub const REGEX_BYTES: usize = 4 * 1024 * 1024;
-/// Longest name of one directory entry, bytes (NTFS: 255 UTF-16 units, up to 765 bytes as WTF-8).
-pub const NAME_BYTES: usize = 1024;
+/// Longest name of one directory entry, bytes. A named stream of NTFS has the longest, `file:stream`, each up to 255
+/// UTF-16 units, of at most three bytes as WTF-8.
+pub const NAME_BYTES: usize = 3 * 255 + 1 + 3 * 255;
 /// Deepest directory nesting that is indexed.
 pub const TREE_DEPTH: usize = 4096;
 /// Most entries in one volume (row numbers are 32-bit, with room for a delta).

@@ -100,7 +100,7 @@ impl Chunk {
     /// Adds one row.
     pub fn push(&mut self, parent: ScanDir, dir: ScanDir, name: &[u8], meta: Meta) {
         let name_start = u32::try_from(self.names.len()).expect("a chunk holds less than 4 GiB of names");
-        let name_len = u16::try_from(name.len()).expect("a name is at most 1024 bytes");
+        let name_len = u16::try_from(name.len()).expect("names are shorter than 64 KiB");
         self.names.extend_from_slice(name);
         self.rows.push(RawRow { parent, dir, name_start, name_len, meta });
     }

@@ -10,6 +10,7 @@ mod joined;
 mod model;
 mod opening;
 mod oracle;
+mod reads;
 mod record_details;
 mod rows;
 mod samples;

@@ -13,7 +13,7 @@ impl From<api::ShardStatus> for answer::Shard {
         answer::Shard {
             v: V1,
             id: shard.source.id,
-            kind: shard.source.kind.to_owned(),
+            kind: shard.source.kind.as_str().to_owned(),
             root: RootField(shard.source.root),
             name: shard.source.name,
             tier: shard.tier.as_str().to_owned(),

@@ -59,17 +59,30 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    /// What a later look is to be compared with; `None` if only the medium's stamp can tell.
+    /// What a later look is to be compared with; `None` if only the medium's stamp can tell. `journal` is the number of the
+    /// record of the journal, if there is one.
     ///
     /// # Errors
     /// As reading.
-    pub(crate) fn state(&self) -> Result<Option<VolumeState>, NtfsError> {
+    pub(crate) fn state(
+        &self,
+        journal: Option<u64>,
+        cancel: &CancelToken,
+    ) -> Result<Option<VolumeState>, NtfsError> {
         if !self.follows {
             return Ok(None);
         }
-        let journal = Journal::open(&self.volume)?;
+        let journal = match journal {
+            Some(number) => Journal::at(&self.volume, number, cancel)?,
+            None => None,
+        };
+        let state = |journal: Journal<'_, _>| JournalState {
+            number: journal.number(),
+            id: journal.id(),
+            next_usn: journal.next_usn(),
+        };
         Ok(Some(VolumeState {
-            journal: journal.map(|journal| JournalState { id: journal.id(), next_usn: journal.next_usn() }),
+            journal: journal.map(state),
             log: logfile::state(&self.volume)?,
             dirty: self.volume.information()?.is_dirty(),
             mft_bytes: self.volume.mft_bytes(),
@@ -88,7 +101,8 @@ impl Media {
             let volume = Volume::open_mft(Window::new(medium.bytes, 0, len)).map_err(failed)?;
             return Ok(Opened { volume, stamp: medium.stamp, follows: false });
         }
-        let Place { start, len, .. } = choose(&spot.file, spot.partition, partitions::volumes(&medium.bytes))?;
+        let Place { start, len, .. } =
+            choose(&spot.file, spot.partition, partitions::volumes(&medium.bytes))?;
         let volume = Volume::open(Window::new(medium.bytes, start, len)).map_err(failed)?;
         Ok(Opened { volume, stamp: medium.stamp, follows: !medium.capture })
     }

@@ -4,7 +4,7 @@
 //! records. What does not fit is named, never passed over.
 
 use super::position::{JournalState, Position, VolumeState};
-use hearth_ntfs::LogState;
+use hearth_ntfs::logfile::LogState;
 use hearth_ntfs::usn::JournalError;
 use std::collections::BTreeSet;
 
@@ -19,7 +19,9 @@ pub(crate) enum Reread {
     JournalAbsent,
     #[error("the change journal is another one (it was {was:x} and is {is:x})")]
     JournalReset { was: u64, is: u64 },
-    #[error("the change journal no longer reaches back (the index stands at {saved}, the oldest entry at {lowest})")]
+    #[error(
+        "the change journal no longer reaches back (the index stands at {saved}, the oldest entry at {lowest})"
+    )]
     JournalWrapped { saved: u64, lowest: u64 },
     #[error("the index stands at {saved}, behind the end of the change journal at {end}")]
     BeyondEnd { saved: u64, end: u64 },
@@ -83,7 +85,8 @@ pub(super) enum Way {
 pub(super) fn way(was: Option<&Position>, now: Option<&VolumeState>) -> Result<Way, Reread> {
     let was = was.ok_or(Reread::NoPosition)?;
     let (Some(was), Some(now)) = (&was.volume, now) else { return Err(Reread::NoVolume) };
-    if was == now && now.journal.is_some() && matches!(now.log, LogState::Restart { .. }) {
+    if was == now && matches!(now.log, LogState::Restart { clean: false, .. }) {
+        // In use by a driver that logs what it does: contents were written, and nothing else.
         return Ok(Way::Nothing);
     }
     let (Some(before), Some(journal)) = (was.journal, now.journal) else { return Err(Reread::JournalAbsent) };
@@ -121,6 +124,9 @@ fn check_advance(
 ) -> Result<(), Reread> {
     if before.next_usn != journal.next_usn {
         return Ok(());
+    }
+    if was == now {
+        return Err(Reread::Unjournaled("neither its log nor its journal went on"));
     }
     if was.mft_bytes != now.mft_bytes {
         return Err(Reread::Unjournaled("its file table has another length, and the journal does not go on"));

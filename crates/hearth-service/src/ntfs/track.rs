@@ -16,6 +16,8 @@ use std::sync::{Arc, Weak};
 pub(crate) struct DiskTrack {
     positions: Mutex<Vec<(Weak<Body>, Arc<Position>)>>,
     last: Mutex<Option<(UnixNanos, Update)>>,
+    /// Record of the change journal, as far as it is known.
+    journal: Mutex<Option<u64>>,
 }
 
 /// How a body came to follow its volume.
@@ -49,6 +51,16 @@ impl DiskTrack {
         let other = |known: &Weak<Body>| known.strong_count() > 0 && known.as_ptr() != Arc::as_ptr(body);
         positions.retain(|(known, _)| other(known));
         positions.push((Arc::downgrade(body), Arc::new(position)));
+    }
+
+    /// Record of the change journal, where it was last.
+    pub(crate) fn journal(&self) -> Option<u64> {
+        *self.journal.lock()
+    }
+
+    /// Keeps where the change journal is.
+    pub(crate) fn know_journal(&self, number: Option<u64>) {
+        *self.journal.lock() = number;
     }
 
     /// How far a body follows its volume.

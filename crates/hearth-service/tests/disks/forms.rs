@@ -52,7 +52,8 @@ fn partitions_are_found_and_each_is_a_source() {
     let world = World::new();
     let both = disk(world.home.path(), &[&a, &b]);
     let sources = world.add(&both);
-    let roots: Vec<String> = sources.iter().map(|source| String::from_utf8_lossy(&source.root).into()).collect();
+    let roots: Vec<String> =
+        sources.iter().map(|source| String::from_utf8_lossy(&source.root).into()).collect();
     assert_eq!(roots, [1, 2].map(|number| format!("{}#{number}", both.display())));
     for (source, image) in sources.iter().zip([&a, &b]) {
         let whole = World::new();
@@ -72,11 +73,17 @@ fn captures_and_file_tables_are_read_as_what_they_are_of() {
     let at = |name: &str| world.home.path().join(name);
     let bytes = fs::read(image.path()).expect("there");
     fs::write(at("image.zst"), zstd::encode_all(&*bytes, 1).expect("packed")).expect("room");
-    let mut gzip = flate2::write::GzEncoder::new(File::create(at("image.gz")).expect("made"), flate2::Compression::fast());
+    let mut gzip = flate2::write::GzEncoder::new(
+        File::create(at("image.gz")).expect("made"),
+        flate2::Compression::fast(),
+    );
     gzip.write_all(&bytes).expect("room");
     gzip.finish().expect("room");
     let mut table = Vec::new();
-    File::open(image.mount_to_read().root().join("$MFT")).expect("shown").read_to_end(&mut table).expect("read");
+    File::open(image.mount_to_read().root().join("$MFT"))
+        .expect("shown")
+        .read_to_end(&mut table)
+        .expect("read");
     fs::write(at("table.mft"), &table).expect("room");
     fs::write(at("table.mft.zst"), zstd::encode_all(&*table, 1).expect("packed")).expect("room");
     let truth = world.everything(&world.add(&image.path()).remove(0));

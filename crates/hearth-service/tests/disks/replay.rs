@@ -1,7 +1,8 @@
 //! The journal brings an index to where reading everything would, and every reason not to trust it is told.
 
 use crate::world::{World, assert_same};
-use hearth_disks::ntfs::{Act, Actor, Form, Journal, NtfsImage, acts};
+use hearth_disks::ntfs::acts::{Act, Actor, acts};
+use hearth_disks::ntfs::{Form, Journal, NtfsImage};
 use hearth_service::api::SourceInfo;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -93,7 +94,8 @@ fn what_the_journal_tells_is_taken_in() {
 #[test]
 fn any_sequence_of_acts_ends_where_reading_everything_ends() {
     let Some(mut house) = House::new() else { return };
-    let mut runner = TestRunner::new(ProptestConfig { cases: 24, max_shrink_iters: 60, ..ProptestConfig::default() });
+    let mut runner =
+        TestRunner::new(ProptestConfig { cases: 24, max_shrink_iters: 60, ..ProptestConfig::default() });
     let house = std::cell::RefCell::new(&mut house);
     let outcome = runner.run(&acts(25), |acts| {
         let mut house = house.borrow_mut();
