@@ -12,7 +12,8 @@ use crate::peer::{self, TemporaryFolder};
 use crate::samples::{Samples, ratio};
 use crate::table::{Table, count, digits, megabytes, rate, time};
 use hearth_core::CancelToken;
-use hearth_disks::ntfs::{Entry, Form, Journal, NtfsImage};
+use hearth_disks::ntfs::usn::Entry;
+use hearth_disks::ntfs::{Form, Journal, NtfsImage};
 use hearth_ntfs::{Counters, File, OpenFile, Visit, Volume, Which};
 use hearth_service::api::{DiskStatus, FindRequest, RowSink, Rows, SinkClosed, SourceInfo};
 use hearth_service::{Config, Folders, Service};
@@ -108,7 +109,7 @@ fn read_peer(table: &Path) -> Result<u64, Box<dyn Error>> {
             match &attribute.data {
                 MftAttributeContent::AttrX30(name) => {
                     rows += 1;
-                    sum = sum.wrapping_add(name.name.len() as u64 ^ name.parent.entry);
+                    sum = sum.wrapping_add(name.name.to_string().len() as u64 ^ name.parent.entry);
                 }
                 MftAttributeContent::AttrX10(standard) => {
                     sum = sum.wrapping_add(standard.modified.as_second().cast_unsigned());

@@ -5,6 +5,8 @@ use hearth_disks::ntfs::acts::{Actor, acts};
 use hearth_disks::ntfs::usn::{Entry, Stretch};
 use hearth_disks::ntfs::{Form, Journal as Written, NtfsImage};
 use hearth_ntfs::logfile::{self, LogState};
+use hearth_ntfs::partitions;
+use hearth_ntfs::upcase::UpCase;
 use hearth_ntfs::usn::{Journal, JournalError, JournalRead, Touched};
 use hearth_ntfs::{NtfsError, OpenFile, Volume};
 use proptest::prelude::*;
@@ -232,4 +234,64 @@ fn garbage_in_the_journal_is_counted() {
         .expect("readable");
     assert_eq!(read.skipped_bytes, 4096);
     assert!(!lost.is_empty() && lost.iter().all(|usn| (8192..12288).contains(usn)), "{lost:?}");
+}
+
+#[test]
+fn what_is_mapped_nowhere_is_counted_as_lost() {
+    let Some(image) = small(Form::default()) else { return };
+    let mut written = Written::create(&image, 1, 0);
+    let mount = image.mount();
+    written.append(&mount, &entries(100));
+    let stream = hearth_disks::ntfs::Mount::stream(&mount.root().join("$Extend/$UsnJrnl"), "$J");
+    let end = written.stretch().next_usn();
+    File::options().write(true).open(stream).expect("there").set_len(1 << 20).expect("a hole");
+    drop(mount);
+    let volume = open(&image);
+    let (told, counts) = read(&journal(&volume).expect("there"), 0).expect("readable");
+    assert_eq!(told.len(), 100);
+    assert_eq!(
+        counts,
+        JournalRead {
+            next_usn: 1 << 20,
+            records: 100,
+            skipped_bytes: (1 << 20) - end.next_multiple_of(4096)
+        }
+    );
+}
+
+#[test]
+fn damage_in_records_and_log_is_survived() {
+    let Some(image) = NtfsImage::new(8 << 20, Form::default()) else { return };
+    let mut written = Written::create(&image, 1, 1 << 20);
+    written.append(&image.mount(), &entries(100));
+    image.set_log(77, true);
+    let disk = fs::read(image.path()).expect("read");
+    let volume = Volume::open(disk.clone()).expect("a volume");
+    let mft = volume.geometry().mft_offset;
+    let log = volume.content(2, "").expect("readable").expect("there").runs()[0].lcn.expect("stored") * 4096;
+    // Records that matter, the first of the journal's included, and both restart pages.
+    let places = [0, 2, 3, 10, 11, written.number()].map(|number| (mft + number * 1024, 1024));
+    let places = places.into_iter().chain([(0, 512), (log, 128), (log + 4096, 128)]).collect::<Vec<(u64, u64)>>();
+    let damage = proptest::collection::vec((proptest::sample::select(places), any::<u64>(), any::<u8>()), 1..4);
+    let config = Config { cases: 400, failure_persistence: None, ..Config::default() };
+    let checked = TestRunner::new(config).run(&damage, |damage| {
+        let mut disk = disk.clone();
+        for ((start, len), at, byte) in damage {
+            disk[(start + at % len) as usize] = byte;
+        }
+        let len = disk.len() as u64;
+        partitions::volumes(&disk);
+        let Ok(volume) = Volume::open(disk) else { return Ok(()) };
+        let cancel = CancelToken::new();
+        // Errors are right; what is told must be possible.
+        let _ = (logfile::state(&volume), UpCase::read(&volume));
+        if let Ok(Some(journal)) = Journal::open(&volume, &cancel) {
+            prop_assert!(journal.first_usn() <= journal.next_usn());
+            if let Ok(read) = journal.read(journal.first_usn(), &cancel, &mut |_| ()) {
+                prop_assert!(read.records * 60 <= 2 * len && read.next_usn <= journal.next_usn());
+            }
+        }
+        Ok(())
+    });
+    checked.unwrap_or_else(|failure| panic!("{failure}"));
 }

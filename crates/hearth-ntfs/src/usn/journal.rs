@@ -1,4 +1,7 @@
 //! The journal of a volume: what it says about itself, and its records from a USN on.
+//!
+//! Other programs may write to it meanwhile. What is read is the journal as it was when it was opened, and every
+//! byte since the USN asked for is accounted for: as a record, as zeroes, or as skipped.
 
 use super::records::parse;
 use super::{PAGE_BYTES, UsnRecord};
@@ -48,12 +51,23 @@ pub enum JournalError {
 /// What reading a stretch of the journal came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct JournalRead {
-    /// From where to go on: the end as it was when the journal was opened.
+    /// From where to go on: behind the last record, and no less than from where it was read. Zeroes that follow
+    /// may be records that did not reach the disk yet.
     pub next_usn: u64,
     /// Records told.
     pub records: u64,
     /// Bytes that hold neither records nor the zeroes behind them: what they told is lost.
     pub skipped_bytes: u64,
+}
+
+impl JournalRead {
+    /// Counts what is mapped nowhere, although records lay there.
+    fn skip(&mut self, hole: Range<u64>) {
+        if !hole.is_empty() {
+            self.skipped_bytes += hole.end - hole.start;
+            self.next_usn = hole.end;
+        }
+    }
 }
 
 /// True for the file that holds the journal. Who reads all files finds the journal on the way.
@@ -152,7 +166,7 @@ impl<'v, R: ReadAt> Journal<'v, R> {
         self.max.lowest_valid_usn
     }
 
-    /// The USN that the next record gets, or one less far from it than a page.
+    /// Its end: no record has this USN or a higher one.
     pub fn next_usn(&self) -> u64 {
         self.content.len()
     }
@@ -167,8 +181,8 @@ impl<'v, R: ReadAt> Journal<'v, R> {
         self.max.delta_bytes
     }
 
-    /// Tells all records from the USN `from` on, ascending. `from` is the USN of a record, or what
-    /// [`Journal::next_usn`] was.
+    /// Tells all records from the USN `from` on, ascending. `from` is the USN of a record, or where
+    /// the journal or a [`JournalRead`] ended.
     ///
     /// # Errors
     /// See [`JournalError`]; records may have been told before.
@@ -185,18 +199,17 @@ impl<'v, R: ReadAt> Journal<'v, R> {
         if from < lowest {
             return Err(JournalError::BelowLowest { from, lowest });
         }
-        let mut read = JournalRead { next_usn: next, ..JournalRead::default() };
+        let mut read = JournalRead { next_usn: from, ..JournalRead::default() };
         let mut at = from;
         for part in &self.stored {
             let part = part.start.max(from)..part.end;
             if !part.is_empty() {
-                // What was mapped once and is not now held records.
-                read.skipped_bytes += part.start - at;
+                read.skip(at..part.start);
                 at = part.end;
                 self.read_part(part, cancel, each, &mut read)?;
             }
         }
-        read.skipped_bytes += next - at;
+        read.skip(at..next);
         Ok(read)
     }
 
@@ -222,6 +235,9 @@ impl<'v, R: ReadAt> Journal<'v, R> {
                 read.records += 1;
             }
             read.skipped_bytes += records.skipped_bytes();
+            if records.settled_usn() > at {
+                read.next_usn = records.settled_usn();
+            }
             at = end;
         }
         Ok(())

@@ -1,4 +1,7 @@
 //! One record of the journal, in any of its three forms.
+//!
+//! Version 2 is what NTFS writes; 3 has wider file identifiers, of which NTFS fills half; 4 tells changed ranges
+//! and has neither name nor time, and follows a record of version 3 that has both.
 
 use crate::bytes::{u16_at, u32_at, u64_at};
 use crate::name::Utf16;

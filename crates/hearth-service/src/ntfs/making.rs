@@ -315,6 +315,9 @@ impl<'a> Replay<'a> {
             Err(hearth_ntfs::usn::JournalError::Ntfs(error)) => return Err(error.into()),
             Err(error) => return Ok(Err(error.into())),
         };
+        if read.skipped_bytes > 0 {
+            return Ok(Err(Reread::Unreadable(format!("{} bytes of it are no records", read.skipped_bytes))));
+        }
         self.records += read.records;
         let own = (0..SYSTEM_RECORDS).chain([journal.number()]);
         let mut numbers: BTreeSet<u64> = own.collect();
@@ -360,8 +363,11 @@ impl<'a> Replay<'a> {
         run: &ScanRun,
         present: &Present,
         opened: &Opened,
-        state: Option<VolumeState>,
+        mut state: Option<VolumeState>,
     ) -> Renewed {
+        let journal = state.as_mut().and_then(|state| state.journal.as_mut());
+        // What came after the last round is for the next comparison.
+        journal.into_iter().for_each(|journal| journal.next_usn = self.from);
         let changed = self.places.applied > 0;
         let body = if changed { Arc::new(self.volume.body()) } else { Arc::clone(&present.body) };
         let position = Position { stamp: opened.stamp, volume: state, orphans: self.was.orphans };

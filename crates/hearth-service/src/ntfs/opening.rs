@@ -7,10 +7,15 @@ use super::medium::{Bytes, Media, MediumError, Spot, Stamp};
 use super::position::{JournalState, VolumeState};
 use hearth_core::{CancelToken, Cancelled};
 use hearth_ntfs::partitions::{self, Place};
-use hearth_ntfs::usn::Journal;
+use hearth_ntfs::usn::{Journal, JournalError};
 use hearth_ntfs::{NtfsError, Volume, Window, logfile};
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// What is read of a journal to find its last record, bytes.
+const TAIL_BYTES: u64 = 128 << 10;
+/// What no record of a journal crosses, bytes.
+const PAGE_BYTES: u64 = 4096;
 
 /// First bytes of a file record.
 const RECORD: &[u8; 4] = b"FILE";
@@ -76,19 +81,26 @@ impl Opened {
             Some(number) => Journal::at(&self.volume, number, cancel)?,
             None => None,
         };
-        let state = |journal: Journal<'_, _>| JournalState {
-            number: journal.number(),
-            id: journal.id(),
-            next_usn: journal.next_usn(),
-        };
         Ok(Some(VolumeState {
-            journal: journal.map(state),
+            journal: journal.map(|journal| end_of(&journal, cancel)).transpose()?,
             log: logfile::state(&self.volume)?,
             dirty: self.volume.information()?.is_dirty(),
             mft_bytes: self.volume.mft_bytes(),
             bitmap: self.volume.bitmap()?.unwrap_or_default(),
         }))
     }
+}
+
+/// Where a journal ends. What looks like its end may be records that have not reached the disk, so that the end is
+/// behind the last record.
+fn end_of(journal: &Journal<'_, Window<Bytes>>, cancel: &CancelToken) -> Result<JournalState, NtfsError> {
+    let tail = journal.next_usn().saturating_sub(TAIL_BYTES) / PAGE_BYTES * PAGE_BYTES;
+    let next_usn = match journal.read(tail.max(journal.first_usn()), cancel, &mut |_| {}) {
+        Ok(read) => read.next_usn,
+        Err(JournalError::Ntfs(error)) => return Err(error),
+        Err(JournalError::BelowLowest { .. } | JournalError::BeyondEnd { .. }) => journal.next_usn(),
+    };
+    Ok(JournalState { number: journal.number(), id: journal.id(), next_usn })
 }
 
 impl Media {

@@ -2,6 +2,7 @@
 
 use crate::world::{World, assert_same};
 use hearth_disks::ntfs::acts::{Act, Actor, acts};
+use hearth_disks::ntfs::usn::Entry;
 use hearth_disks::ntfs::{Form, Journal, NtfsImage};
 use hearth_service::api::SourceInfo;
 use proptest::prelude::*;
@@ -184,6 +185,68 @@ fn a_journal_that_was_cut_past_the_index_is_not_enough() {
     house.lsn += 1;
     house.image.set_log(house.lsn, true);
     house.assert_read_because("journal_wrapped");
+}
+
+#[test]
+fn an_index_behind_the_end_of_the_journal_is_not_brought_up_by_it() {
+    let Some(mut house) = House::new() else { return };
+    house.act(&[write("x"), write("y")]);
+    house.check();
+    let House { image, journal, lsn, world, source } = house;
+    journal.delete(&image);
+    let journal = Journal::create(&image, 0x1234, 4096);
+    image.set_log(lsn + 1, true);
+    let house = House { image, journal, lsn: lsn + 1, world, source };
+    house.assert_read_because("beyond_end");
+}
+
+#[test]
+fn so_many_files_are_not_read_one_by_one() {
+    let Some(mut house) = House::new() else { return };
+    let entry = |file| Entry { version: 2, file, parent: 5, reasons: 1, name: vec![97], ..Entry::default() };
+    let many: Vec<Entry> = (100..6000).map(entry).collect();
+    house.journal.append(&house.image.mount(), &many);
+    house.image.set_log(house.lsn + 1, true);
+    house.assert_read_because("too_much");
+}
+
+#[test]
+fn a_file_in_a_folder_that_nobody_named_is_inconsistent() {
+    let Some(mut house) = House::new() else { return };
+    std::fs::create_dir_all(house.image.mount().root().join("unseen/folders")).expect("made");
+    house.act(&[write("unseen/folders/file")]);
+    house.assert_read_because("inconsistent");
+}
+
+#[test]
+fn a_file_table_that_was_written_to_is_read_again() {
+    let Some(house) = House::new() else { return };
+    let table = house.world.home.path().join("table.mft");
+    let copy = || {
+        let mount = house.image.mount_to_read();
+        std::fs::copy(mount.root().join("$MFT"), &table).expect("shown");
+    };
+    copy();
+    let source = house.world.add(&table).remove(0);
+    std::fs::write(house.image.mount().root().join("another"), "x").expect("written");
+    copy();
+    assert!(house.world.fresh(&source).contains_key(b"/another".as_slice()));
+    let disk = house.world.disk(&source);
+    assert_eq!(disk.reason.map(|reason| reason.word), Some("no_volume"));
+}
+
+#[test]
+fn contents_alone_are_no_reason_to_read_while_the_volume_is_in_use() {
+    let Some(mut house) = House::new() else { return };
+    house.lsn += 1;
+    house.image.set_log(house.lsn, false);
+    house.check();
+    let file = std::fs::File::options().write(true).open(house.image.path()).expect("there");
+    // In the last cluster, which holds nothing of the system but a copy of the boot sector at its end.
+    std::os::unix::fs::FileExt::write_all_at(&file, b"x", BYTES - 4096).expect("written");
+    drop(file);
+    house.check();
+    assert_eq!(house.world.disk(&house.source).how, "unchanged");
 }
 
 #[test]
