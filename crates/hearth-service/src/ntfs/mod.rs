@@ -4,7 +4,9 @@
 //! compressed capture of one, or a file table alone; `#N` behind it names a partition. Nothing here opens anything for
 //! writing.
 
+mod asking;
 mod deleted;
+mod folders;
 mod making;
 mod medium;
 mod opening;
@@ -12,6 +14,8 @@ mod position;
 mod probe;
 mod reread;
 mod rows;
+mod seeking;
+mod telling;
 mod track;
 
 pub(crate) use making::Disks;

@@ -132,7 +132,8 @@ impl Media {
     }
 }
 
-fn is_table(bytes: &Bytes) -> bool {
+/// True if these bytes begin with a file record, as those of a file table alone do.
+pub(super) fn is_table(bytes: &Bytes) -> bool {
     let mut magic = [0; 4];
     bytes.read_exact_at(0, &mut magic).is_ok() && magic == *RECORD
 }
