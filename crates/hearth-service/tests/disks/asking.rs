@@ -2,7 +2,8 @@
 
 use crate::world::World;
 use hearth_core::CancelToken;
-use hearth_disks::ntfs::{Act, Actor, Form, Journal, Mount, NtfsImage};
+use hearth_disks::ntfs::acts::{Act, Actor};
+use hearth_disks::ntfs::{Form, Journal, Mount, NtfsImage};
 use hearth_service::ServiceError;
 use hearth_service::api::disks::{
     DiskKind, JournalEnd, JournalEntry, JournalRequest, RecordWanted, Value, reasons_in_words,
