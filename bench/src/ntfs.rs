@@ -144,7 +144,7 @@ fn reading(options: &Options, image: &Path, table: &Path) -> Outcome {
 /// The disk read beside `dd` of the same ranges, with nothing of the image in the page cache.
 fn device(options: &Options, image: &Path) -> Outcome {
     let volume = open(image)?;
-    let cluster = u64::from(volume.geometry().cluster_bytes);
+    let cluster = volume.geometry().cluster_bytes;
     let content = volume.content(0, "")?.ok_or("the table has content")?;
     let runs: Vec<(u64, u64)> =
         content.runs().iter().filter_map(|run| Some((run.lcn? * cluster, run.clusters * cluster))).collect();

@@ -1,4 +1,7 @@
 //! Finds the value of an attribute, whose pieces may be spread over many records.
+//!
+//! A record counts as a piece if it is in use, is the one that the list of attributes means, and names the base
+//! record in its present use. Pieces may be found in any order.
 
 use crate::attribute::{self, ATTRIBUTE_LIST, Attribute, COMPRESSED, ENCRYPTED, Form};
 use crate::content::{Body, Content};

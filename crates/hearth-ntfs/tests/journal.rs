@@ -271,8 +271,10 @@ fn damage_in_records_and_log_is_survived() {
     let log = volume.content(2, "").expect("readable").expect("there").runs()[0].lcn.expect("stored") * 4096;
     // Records that matter, the first of the journal's included, and both restart pages.
     let places = [0, 2, 3, 10, 11, written.number()].map(|number| (mft + number * 1024, 1024));
-    let places = places.into_iter().chain([(0, 512), (log, 128), (log + 4096, 128)]).collect::<Vec<(u64, u64)>>();
-    let damage = proptest::collection::vec((proptest::sample::select(places), any::<u64>(), any::<u8>()), 1..4);
+    let places =
+        places.into_iter().chain([(0, 512), (log, 128), (log + 4096, 128)]).collect::<Vec<(u64, u64)>>();
+    let damage =
+        proptest::collection::vec((proptest::sample::select(places), any::<u64>(), any::<u8>()), 1..4);
     let config = Config { cases: 400, failure_persistence: None, ..Config::default() };
     let checked = TestRunner::new(config).run(&damage, |damage| {
         let mut disk = disk.clone();

@@ -60,7 +60,7 @@ impl Service {
         cancel: &CancelToken,
     ) -> Result<Vec<SourceInfo>, ServiceError> {
         self.check_running()?;
-        let spots = self.media.spots(&located(root)?, cancel).map_err(|error| refused(root, error))?;
+        let spots = self.media.spots(&located(root)?, cancel).map_err(|error| refused(root, &error))?;
         if spots.len() > 1 && name.is_some() {
             return Err(ServiceError::BadRequest {
                 field: "name",
@@ -310,9 +310,9 @@ fn located(root: &[u8]) -> Result<Spot, ServiceError> {
 }
 
 /// Why a disk is not added.
-fn refused(root: &[u8], error: OpenError) -> ServiceError {
+fn refused(root: &[u8], error: &OpenError) -> ServiceError {
     if let OpenError::Cancelled(cancelled) = error {
-        return cancelled.into();
+        return (*cancelled).into();
     }
     if error.is_denied() {
         return ServiceError::PermissionDenied { path: walk::path(root).to_owned() };

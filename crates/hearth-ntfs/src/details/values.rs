@@ -1,4 +1,7 @@
-//! What the values of attributes mean. Each is decoded from its bytes alone.
+//! What the values of attributes mean.
+//!
+//! Each is decoded from its bytes alone, and from no more of them than the reader's bounds allow. A value that
+//! is too short for what it should be is shown as the bytes that it is.
 
 use crate::attribute::{self, Attribute};
 use crate::bytes::{array_at, u16_at, u32_at, u64_at};

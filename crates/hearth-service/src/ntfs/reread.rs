@@ -195,7 +195,7 @@ mod tests {
             word(|now| {
                 on(now);
                 now.mft_bytes *= 2;
-                now.bitmap.push(1)
+                now.bitmap.push(1);
             }),
             Ok(Way::Replay(1000))
         );
@@ -215,7 +215,7 @@ mod tests {
             assert_eq!(
                 word(|now| {
                     on(now);
-                    now.log = log
+                    now.log = log;
                 }),
                 Err("unjournaled"),
                 "{log:?}"

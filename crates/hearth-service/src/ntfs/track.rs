@@ -77,9 +77,13 @@ impl DiskTrack {
         }
     }
 
-    /// Keeps how the last body came to be.
+    /// Keeps how the last body came to be. That nothing had happened is worth keeping of a body from disk only.
     pub(crate) fn note(&self, update: Update) {
-        *self.last.lock() = Some((clock::now_ns(), update));
+        let mut last = self.last.lock();
+        if matches!(update.how, How::Unchanged) && last.is_some() {
+            return;
+        }
+        *last = Some((clock::now_ns(), update));
     }
 
     /// What there is to say; `None` if nothing was read yet.
