@@ -116,7 +116,9 @@ fn run(options: &Options) -> Outcome {
 fn all() -> Outcome {
     let program = std::env::current_exe()?;
     let options: Vec<_> = std::env::args_os().skip(2).collect();
-    for command in ["names", "scan", "index", "engine", "apply", "follow", "fresh", "ntfs", "residency", "process"] {
+    for command in
+        ["names", "scan", "index", "engine", "apply", "follow", "fresh", "ntfs", "residency", "process"]
+    {
         let status = std::process::Command::new(&program).arg(command).args(&options).status()?;
         if !status.success() {
             return Err(format!("{command} failed: {status}").into());

@@ -12,7 +12,8 @@ use crate::peer::{self, TemporaryFolder};
 use crate::samples::{Samples, ratio};
 use crate::table::{Table, count, digits, megabytes, rate, time};
 use hearth_core::CancelToken;
-use hearth_disks::ntfs::{Entry, Form, Journal, NtfsImage};
+use hearth_disks::ntfs::usn::Entry;
+use hearth_disks::ntfs::{Form, Journal, NtfsImage};
 use hearth_ntfs::{Counters, File, OpenFile, Visit, Volume, Which};
 use hearth_service::api::{DiskStatus, FindRequest, RowSink, Rows, SinkClosed, SourceInfo};
 use hearth_service::{Config, Folders, Service};
@@ -93,7 +94,8 @@ impl Visit for Taker {
 fn read(image: &Path, threads: usize) -> Result<(u64, u64), Box<dyn Error>> {
     let takers = (0..threads).map(|_| Taker::default()).collect();
     let volume = open(image)?;
-    let (takers, report) = volume.read_all(takers, Which::InUse, &Counters::default(), &CancelToken::new())?;
+    let (takers, report) =
+        volume.read_all(takers, Which::InUse, &Counters::default(), &CancelToken::new())?;
     black_box(takers.iter().map(|taker| taker.sum).fold(0, u64::wrapping_add));
     Ok((report.records, takers.iter().map(|taker| taker.rows).sum()))
 }
@@ -107,7 +109,7 @@ fn read_peer(table: &Path) -> Result<u64, Box<dyn Error>> {
             match &attribute.data {
                 MftAttributeContent::AttrX30(name) => {
                     rows += 1;
-                    sum = sum.wrapping_add(name.name.len() as u64 ^ name.parent.entry);
+                    sum = sum.wrapping_add(name.name.to_string().len() as u64 ^ name.parent.entry);
                 }
                 MftAttributeContent::AttrX10(standard) => {
                     sum = sum.wrapping_add(standard.modified.as_second().cast_unsigned());
@@ -181,7 +183,10 @@ fn forget_cached(image: &Path) -> Outcome {
 }
 
 /// From nothing to an answer, through the service.
-fn start(options: &Options, image: &Path) -> Result<(Arc<Service>, SourceInfo, TemporaryFolder), Box<dyn Error>> {
+fn start(
+    options: &Options,
+    image: &Path,
+) -> Result<(Arc<Service>, SourceInfo, TemporaryFolder), Box<dyn Error>> {
     read(image, 1)?;
     let mut times = Samples::default();
     let mut last = None;
@@ -207,7 +212,11 @@ fn start(options: &Options, image: &Path) -> Result<(Arc<Service>, SourceInfo, T
     let (rows, body, peak) = held;
     let output = Table::begin("From nothing to an answer", &["what", "value", "bytes per row"]);
     let per_row = |bytes: u64| digits(bytes as f64 / rows as f64);
-    output.row(&[format!("{} rows indexed and asked, median", count(rows)), time(times.median()), String::new()]);
+    output.row(&[
+        format!("{} rows indexed and asked, median", count(rows)),
+        time(times.median()),
+        String::new(),
+    ]);
     output.row(&["index and digest".into(), megabytes(body), per_row(body)]);
     output.row(&["peak above what was held before".into(), megabytes(peak), per_row(peak)]);
     output.row(&["peak in bodies".into(), format!("{} ×", digits(peak as f64 / body as f64)), String::new()]);
@@ -254,7 +263,11 @@ fn replay(image: &NtfsImage, mut journal: Journal, service: &Service, source: &S
     service.refresh(&[source.name.clone().into_bytes()])?;
     service.wait_complete(&source.name, &patience())?;
     let read = disk(service)?;
-    let title = format!("A journal of {} records, {} files touched", count(replayed.records), count(touched.len() as u64));
+    let title = format!(
+        "A journal of {} records, {} files touched",
+        count(replayed.records),
+        count(touched.len() as u64)
+    );
     let output = Table::begin(&title, &["what", "time", "looked at", "changed"]);
     for (what, disk) in [("replay", &replayed), ("reading everything", &read)] {
         let took = time(Duration::from_millis(disk.took_ms));

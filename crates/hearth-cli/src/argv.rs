@@ -8,7 +8,7 @@ use clap::Parser as _;
 use std::ffi::OsString;
 
 /// Every command word. A test holds it equal to what the parser knows.
-pub(crate) const COMMANDS: [&str; 23] = [
+pub(crate) const COMMANDS: [&str; 24] = [
     "find",
     "du",
     "dupes",
@@ -26,6 +26,7 @@ pub(crate) const COMMANDS: [&str; 23] = [
     "pin",
     "unpin",
     "hibernate",
+    "ntfs",
     "daemon",
     "rpc",
     "config",

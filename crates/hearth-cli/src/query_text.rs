@@ -70,11 +70,16 @@ pub(crate) fn asking<P: Asking>(mut params: P, query: &[u8], args: &QueryArgs, c
     params
 }
 
-/// A folder given on the command line, absolute and free of symbolic links: the index knows files by
-/// where they are. One that does not exist is resolved by text, and then simply matches nothing.
+/// A path given on the command line, absolute and free of symbolic links: the index knows files by where they are. One
+/// that does not exist, as a partition in an image does not, is resolved by text behind its folder.
 pub(crate) fn absolute(path: &Path, cwd: &Path) -> PathBuf {
     let joined = cwd.join(path);
-    joined.canonicalize().unwrap_or_else(|_| lexical(&joined))
+    joined.canonicalize().unwrap_or_else(|_| in_its_folder(lexical(&joined)))
+}
+
+fn in_its_folder(path: PathBuf) -> PathBuf {
+    let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
+    folder.zip(path.file_name()).map_or(path.clone(), |(folder, name)| folder.join(name))
 }
 
 fn lexical(path: &Path) -> PathBuf {
@@ -132,10 +137,13 @@ fn filters(args: &QueryArgs, cwd: &Path) -> Vec<Vec<u8>> {
     if args.empty {
         filters.push(b"empty:".to_vec());
     }
+    if args.deleted {
+        filters.push(b"deleted:".to_vec());
+    }
     filters
 }
 
-fn single_values(args: &QueryArgs) -> [(&'static str, Option<&String>); 8] {
+fn single_values(args: &QueryArgs) -> [(&'static str, Option<&String>); 9] {
     [
         ("size", args.size.as_ref()),
         ("dm", args.modified.as_ref()),
@@ -144,6 +152,7 @@ fn single_values(args: &QueryArgs) -> [(&'static str, Option<&String>); 8] {
         ("owner", args.owner.as_ref()),
         ("group", args.group.as_ref()),
         ("perm", args.perm.as_ref()),
+        ("attr", args.attr.as_ref()),
         ("depth", args.depth.as_ref()),
     ]
 }
@@ -215,6 +224,7 @@ mod tests {
             query(&["--perm", "-111", "--empty", "-k", "image,video"]),
             "(kind:\"image\" | kind:\"video\") perm:\"-111\" empty:"
         );
+        assert_eq!(query(&["-A", "hs", "a", "--deleted"]), "a attr:\"hs\" deleted:");
         assert_eq!(query(&["--not-in", "../x", "--depth", "3"]), "depth:\"3\" notin:\"/x\"");
     }
 
@@ -250,5 +260,6 @@ mod tests {
         assert_eq!(absolute(Path::new("link"), &root), root.join("real/sub"));
         assert_eq!(absolute(Path::new("link/.."), &root), root.join("real"));
         assert_eq!(absolute(Path::new("none/../x"), &root), root.join("x"));
+        assert_eq!(absolute(Path::new("link/disk.img#2"), &root), root.join("real/sub/disk.img#2"));
     }
 }

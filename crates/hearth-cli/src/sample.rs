@@ -73,5 +73,6 @@ pub(crate) fn shard() -> Shard {
         unsaved: false,
         last_save_error: None,
         feed: Feed { kind: "fanotify".into(), live: true, text: "live".into(), ..Feed::default() },
+        disk: None,
     }
 }

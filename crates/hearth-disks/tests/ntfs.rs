@@ -83,7 +83,9 @@ fn a_journal_grows_is_cut_and_is_made_anew() {
     for round in 0..3 {
         let entries: Vec<_> = (0..200).map(|file| entry(round * 1000 + file)).collect();
         let first = expected.next_usn();
-        entries.iter().for_each(|entry| drop(expected.push(entry)));
+        for entry in &entries {
+            expected.push(entry);
+        }
         assert_eq!(journal.append(&image.mount(), &entries), Some(first));
     }
     assert_eq!(stored(&image, "$J", 1 << 24), expected.bytes());
@@ -165,7 +167,9 @@ fn the_journal_of_random_acts_names_every_file_that_changed() {
         let after = image.listing();
         let reference = |row: &hearth_disks::ntfs::Row| u64::from(row.sequence) << 48 | row.number;
         let mut last = BTreeMap::new();
-        journal.iter().for_each(|entry| drop(last.insert(entry.file, entry)));
+        for entry in &journal {
+            last.insert(entry.file, entry);
+        }
         let parents: Vec<u64> = journal.iter().map(|entry| entry.parent).collect();
         let differing = after.iter().filter(|(path, row)| before.get(*path) != Some(row));
         for (path, row) in differing.chain(before.iter().filter(|(path, _)| !after.contains_key(*path))) {

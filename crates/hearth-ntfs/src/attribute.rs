@@ -1,4 +1,7 @@
 //! One attribute of a record: its header, its name, and its value if that lies in the record.
+//!
+//! A value that lies in clusters may be mapped by many attributes, each with the first cluster that it maps. Its
+//! sizes are told by the one that begins at cluster 0 alone; what the others say of them is never believed.
 
 use crate::bytes::{u16_at, u32_at, u64_at};
 use crate::file::DataSize;

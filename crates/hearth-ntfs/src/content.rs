@@ -1,4 +1,7 @@
 //! The value of an attribute as bytes that can be read: in its record, or in clusters.
+//!
+//! What was never written, and what lies in holes, reads as zeroes. What is compressed, encrypted or not mapped
+//! is an error when it is read, and never zeroes.
 
 use crate::error::NtfsError;
 use crate::read::ReadAt;

@@ -89,7 +89,7 @@ pub struct FileName<'a> {
     pub name: Utf16<'a>,
 }
 
-/// Size of a content.
+/// Size of a content, as its record claims: a damaged record may claim anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DataSize {
     /// Logical length, bytes.

@@ -3,6 +3,9 @@
 /// Bytes of an `$ATTRIBUTE_LIST` that are read; NTFS itself stops at 256 KiB.
 pub(crate) const LIST_BYTES: u64 = 1 << 20;
 
+/// Bytes of an `$ATTRIBUTE_LIST` that are read though no records were found that they could speak of.
+pub(crate) const UNJUSTIFIED_LIST_BYTES: u64 = 16 << 10;
+
 /// Records that one file may be spread over.
 pub(crate) const RECORDS_PER_FILE: usize = 1 << 15;
 

@@ -1,6 +1,7 @@
 //! `$ATTRIBUTE_LIST`: which records hold the attributes of a file that does not fit into one.
 
 use crate::bytes::{u16_at, u32_at, u64_at};
+use crate::limits;
 use crate::name::Utf16;
 use crate::reference::FileReference;
 
@@ -39,4 +40,17 @@ impl<'a> Iterator for Entries<'a> {
             id: u16_at(head, 24)?,
         })
     }
+}
+
+/// The records that entries name besides the base, ascending, each once.
+pub(crate) fn others<'a>(
+    entries: impl Iterator<Item = Entry<'a>>,
+    base: FileReference,
+) -> Vec<FileReference> {
+    let records = entries.map(|entry| entry.record);
+    let mut others: Vec<_> = records.filter(|record| record.number() != base.number()).collect();
+    others.sort_unstable();
+    others.dedup();
+    others.truncate(limits::RECORDS_PER_FILE);
+    others
 }

@@ -1,4 +1,7 @@
 //! Reparse points: where a file leads, or what stands in for it. The tags are those of Windows.
+//!
+//! Texts stay as they lie on disk. A target is told only if all of its places lie within the data; the tag is
+//! told in any case.
 
 use crate::bytes::{u16_at, u32_at};
 use crate::name::Utf16;

@@ -1,10 +1,13 @@
 //! Finds the value of an attribute, whose pieces may be spread over many records.
+//!
+//! A record counts as a piece if it is in use, is the one that the list of attributes means, and names the base
+//! record in its present use. Pieces may be found in any order.
 
 use crate::attribute::{self, ATTRIBUTE_LIST, Attribute, COMPRESSED, ENCRYPTED, Form};
 use crate::content::{Body, Content};
 use crate::error::NtfsError;
 use crate::limits;
-use crate::list::Entries;
+use crate::list::{Entries, Entry, others};
 use crate::read::ReadAt;
 use crate::record::{Record, Slot};
 use crate::reference::FileReference;
@@ -21,6 +24,10 @@ pub(crate) struct Wanted<'n> {
 impl Wanted<'_> {
     fn is(self, attribute: &Attribute<'_>) -> bool {
         attribute.kind == self.kind && attribute.is_named(self.name)
+    }
+
+    fn is_named_by(self, entry: &Entry<'_>) -> bool {
+        entry.kind == self.kind && entry.name.units().eq(self.name.encode_utf16())
     }
 }
 
@@ -68,65 +75,55 @@ pub(crate) fn find<'v, R: ReadAt>(
     number: u64,
     wanted: Wanted<'_>,
 ) -> Result<Option<Content<'v, R>>, NtfsError> {
-    let base = volume.record(number)?;
-    let record = match (base.slot(), base.view()) {
-        (Slot::Empty, _) | (Slot::Record, None) => return Ok(None),
-        (Slot::Record, Some(record)) if !record.in_use() || record.base().is_some() => return Ok(None),
-        (Slot::Record, Some(record)) => record,
-        (Slot::Torn | Slot::Damaged, _) => {
-            return Err(NtfsError::Damaged(format!("file record {number} is torn or overwritten")));
+    let bytes = volume.record(number)?;
+    if matches!(bytes.slot(), Slot::Torn | Slot::Damaged) {
+        return Err(NtfsError::Damaged(format!("file record {number} is torn or overwritten")));
+    }
+    let base = bytes.view().filter(|record| record.in_use() && record.base().is_none());
+    let Some(base) = base else { return Ok(None) };
+    let pieces = gather(volume, &base, FileReference::new(number, base.sequence()), wanted)?;
+    let has_runs = !pieces.runs.is_empty();
+    match pieces.into_body() {
+        None if has_runs => {
+            let what = format!("the piece of record {number} that tells a content's size is missing");
+            Err(NtfsError::Damaged(what))
         }
-    };
-    let clusters = volume.geometry().clusters();
+        body => Ok(body.map(|body| Content::new(volume, body))),
+    }
+}
+
+/// All pieces of a value that can be found.
+fn gather<R: ReadAt>(
+    volume: &Volume<R>,
+    base: &Record<'_>,
+    own: FileReference,
+    wanted: Wanted<'_>,
+) -> Result<Pieces, NtfsError> {
     let mut pieces = Pieces::default();
     let mut list = None;
-    for attribute in record.attributes() {
+    for attribute in base.attributes() {
         if wanted.is(&attribute) {
-            pieces.add(&attribute, clusters);
+            pieces.add(&attribute, volume.geometry().clusters());
         } else if attribute.kind == ATTRIBUTE_LIST {
-            list = Some(attribute);
+            list = local(volume, &attribute);
         }
     }
-    if let Some(list) = list {
-        let reference = FileReference::new(number, record.sequence());
-        for other in others(&local_bytes(volume, &list, limits::LIST_BYTES)?, reference, wanted) {
-            add_from(volume, other, reference, wanted, &mut pieces);
-        }
+    let list = list.map(|list| list.read_up_to(limits::LIST_BYTES)).transpose()?.unwrap_or_default();
+    let entries = Entries(&list).filter(|entry| wanted.is_named_by(entry));
+    for other in others(entries, own) {
+        add_from(volume, other, own, wanted, &mut pieces);
     }
-    let was_there = !pieces.runs.is_empty();
-    let body = pieces.into_body();
-    if body.is_none() && was_there {
-        let what = format!("the piece of record {number} that tells a content's size is missing");
-        return Err(NtfsError::Damaged(what));
-    }
-    Ok(body.map(|body| Content::new(volume, body)))
+    Ok(pieces)
 }
 
-/// The first `limit` bytes of a value whose mapping does not leave its record.
-pub(crate) fn local_bytes<R: ReadAt>(
-    volume: &Volume<R>,
+/// A value whose mapping does not leave its record; `None` for a later piece of one.
+pub(crate) fn local<'v, R: ReadAt>(
+    volume: &'v Volume<R>,
     attribute: &Attribute<'_>,
-    limit: u64,
-) -> Result<Vec<u8>, NtfsError> {
+) -> Option<Content<'v, R>> {
     let mut pieces = Pieces::default();
     pieces.add(attribute, volume.geometry().clusters());
-    let body = pieces.into_body().unwrap_or_else(|| Body::Resident(Vec::new()));
-    Content::new(volume, body).read_up_to(limit)
-}
-
-/// The extension records that hold pieces of the attribute, each once.
-fn others(list: &[u8], own: FileReference, wanted: Wanted<'_>) -> Vec<FileReference> {
-    let of_it = |kind: u32| kind == wanted.kind;
-    let named = |entry: &crate::list::Entry<'_>| entry.name.units().eq(wanted.name.encode_utf16());
-    let mut others: Vec<_> = Entries(list)
-        .filter(|entry| of_it(entry.kind) && named(entry))
-        .map(|entry| entry.record)
-        .filter(|record| record.number() != own.number())
-        .collect();
-    others.sort_unstable();
-    others.dedup();
-    others.truncate(limits::RECORDS_PER_FILE);
-    others
+    pieces.into_body().map(|body| Content::new(volume, body))
 }
 
 /// Adds the pieces in extension record `other`, if it is what the list takes it for. A piece that cannot be
@@ -139,15 +136,13 @@ fn add_from<R: ReadAt>(
     pieces: &mut Pieces,
 ) {
     let Ok(bytes) = volume.record(other.number()) else { return };
-    let Some(record) = bytes.view().filter(|record| extends(record, other, base)) else { return };
+    let extends = |record: &Record<'_>| {
+        record.in_use() && record.sequence() == other.sequence() && record.base() == Some(base)
+    };
+    let Some(record) = bytes.view().filter(extends) else { return };
     for attribute in record.attributes().filter(|attribute| wanted.is(attribute)) {
         pieces.add(&attribute, volume.geometry().clusters());
     }
-}
-
-/// True if `record`, known as `own`, is in use and extends `base`.
-pub(crate) fn extends(record: &Record<'_>, own: FileReference, base: FileReference) -> bool {
-    record.in_use() && record.sequence() == own.sequence() && record.base() == Some(base)
 }
 
 /// The unnamed value of a kind.

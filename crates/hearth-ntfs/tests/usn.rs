@@ -114,12 +114,14 @@ proptest! {
     fn what_was_written_is_read(
         entries in proptest::collection::vec(entry(), 1..60),
         first in (0_u64..1 << 40).prop_map(|at| at * 8),
+        zeroes in 0_usize..9000,
     ) {
         let (stretch, usns) = stretch(first, &entries);
-        let mut records = parse(stretch.bytes(), first);
+        let bytes = [stretch.bytes(), &vec![0; zeroes]].concat();
+        let mut records = parse(&bytes, first);
         assert_are(records.clone(), &usns, &entries)?;
         prop_assert_eq!(records.by_ref().count(), entries.len());
-        prop_assert_eq!((records.skipped_bytes(), records.next_usn()), (0, stretch.next_usn()));
+        prop_assert_eq!((records.skipped_bytes(), records.settled_usn()), (0, stretch.next_usn()));
     }
 
     #[test]

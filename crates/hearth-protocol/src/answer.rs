@@ -7,6 +7,7 @@ mod changes;
 mod doctor;
 mod history;
 mod key;
+pub mod ntfs;
 mod status;
 
 use crate::bytes::{KeyField, PathField, RootField, V1};
@@ -16,7 +17,7 @@ pub use doctor::{Check, Checks, State};
 pub use history::{Act, HistoryTotal};
 pub use key::{KeyRotation, LeftOut};
 use serde::{Deserialize, Serialize};
-pub use status::{Compared, Daemon, Feed, LastScan, Scanning, Shard, Status};
+pub use status::{Compared, Daemon, DiskUpdate, Feed, LastScan, Scanning, Shard, Status};
 
 /// Result of `hello`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,7 +109,7 @@ pub struct Summary {
     /// `since`: where to go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<String>,
-    /// `since`: whether there was more than the limit.
+    /// `since`, `ntfs_journal`: whether there was more than the limit.
     #[serde(default, skip_serializing_if = "is_false")]
     pub more: bool,
     /// How each source found its part, if asked.
@@ -123,6 +124,9 @@ pub struct Summary {
     /// `history`: what there is of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<HistoryTotal>,
+    /// `ntfs_journal`: what was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub journal: Option<ntfs::JournalTotal>,
 }
 
 fn is_false(value: &bool) -> bool {
@@ -227,7 +231,18 @@ pub struct DupesTotal {
     pub unreadable: u64,
 }
 
-/// A registered source: result of `add`, row of `list` and `unpin`.
+/// Result of `add`: a source, and of a disk with several volumes the others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Added {
+    /// The source, of several the first.
+    #[serde(flatten)]
+    pub source: Source,
+    /// The other volumes of the disk, in the order of their partitions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more: Vec<Source>,
+}
+
+/// A registered source: part of the result of `add`, row of `list` and `unpin`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename = "source")]
 pub struct Source {
@@ -237,7 +252,7 @@ pub struct Source {
     pub id: u64,
     /// Unique name.
     pub name: String,
-    /// `volume`.
+    /// `volume`, `ntfs`, `ntfs-deleted`.
     pub kind: String,
     /// Absolute root.
     #[serde(flatten)]
@@ -395,6 +410,13 @@ mod tests {
         let freed = Freed { source: source("a", b"/a".to_vec()), freed_bytes: 7, snapshot_bytes: 5 };
         let expect = r#"{"type":"source","v":1,"id":3,"name":"a","kind":"volume","root":"/a","freed_bytes":7,"snapshot_bytes":5}"#;
         assert_eq!(serde_json::to_string(&freed).unwrap(), expect);
+        let added = Added { source: freed.source.clone(), more: vec![source("b", b"/b".to_vec())] };
+        assert_eq!(survives(&added), added);
+        assert_eq!(
+            survives::<Source>(&added.source),
+            added.source,
+            "a client that knows of one gets the first"
+        );
         let kept = Kept { source: freed.source, resident_bytes: 9, pinned: false, pin_expires_ns: None };
         let text = serde_json::to_string(&List { sources: vec![kept] }).unwrap();
         assert!(text.ends_with(r#""resident_bytes":9,"pinned":false}]}"#), "{text}");

@@ -104,6 +104,19 @@ twin! {
     KeyFileField, "key_file", "key_file_b64"
 }
 
+twin! {
+    /// A name without its path: `name`, or `name_b64` where it is not UTF-8.
+    NameField, "name", "name_b64"
+}
+twin! {
+    /// The label of a volume: `label`, or `label_b64` where it is not UTF-8.
+    LabelField, "label", "label_b64"
+}
+twin! {
+    /// A text of no certain kind: `text`, or `text_b64` where it is not UTF-8.
+    TextField, "text", "text_b64"
+}
+
 /// Splits bytes into the pair of twin parameters: exactly one is `Some`.
 pub(crate) fn to_twins(bytes: Vec<u8>) -> (Option<String>, Option<B64>) {
     match String::from_utf8(bytes) {

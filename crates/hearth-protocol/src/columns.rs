@@ -40,16 +40,22 @@ columns! {
     Created = "created_ns";
     /// Last access.
     Accessed = "accessed_ns";
-    /// Type and permission bits.
+    /// Type and permission bits; not of NTFS.
     Mode = "mode";
-    /// Owner.
+    /// Owner; not of NTFS.
     Uid = "uid";
-    /// Group.
+    /// Group; not of NTFS.
     Gid = "gid";
-    /// Inode number.
+    /// NTFS: attributes as letters.
+    Attributes = "attributes";
+    /// Inode number; NTFS: number of the file record.
     FileId = "file_id";
+    /// NTFS: which use of the record it is.
+    Sequence = "sequence";
     /// Hard links.
     Links = "links";
+    /// NTFS: that it was deleted; only where it was.
+    Deleted = "deleted";
     /// Source that holds the entry.
     Source = "source";
     /// Components of the path. Only on request.

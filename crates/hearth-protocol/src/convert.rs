@@ -6,6 +6,7 @@
 mod changes;
 mod errors;
 mod history;
+mod ntfs;
 mod status;
 
 use crate::answer;
@@ -20,6 +21,7 @@ pub use changes::{since_report, watch_events};
 use hearth_core::limits::REQUEST_TIMEOUT_MAX_MS;
 use hearth_service::{Explain, ExplainStep, api};
 pub use history::history_report;
+pub use ntfs::named_disk;
 pub use status::pressure;
 use std::time::Duration;
 

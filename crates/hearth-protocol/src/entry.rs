@@ -42,7 +42,7 @@ pub struct Entry {
     /// Last access, nanoseconds since 1970 UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accessed_ns: Option<i64>,
-    /// Type and permission bits of `stat(2)`.
+    /// Type and permission bits of `stat(2)`; entries of NTFS have none, nor owner and group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<u32>,
     /// Owner.
@@ -51,12 +51,21 @@ pub struct Entry {
     /// Group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gid: Option<u32>,
-    /// Inode number.
+    /// NTFS: attributes as letters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<String>,
+    /// Inode number; NTFS: number of the file record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file_id: Option<u64>,
+    /// NTFS: which use of the record it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<u16>,
     /// Hard links.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub links: Option<u32>,
+    /// NTFS: true of what was deleted.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub deleted: bool,
     /// Name of the source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
@@ -117,13 +126,9 @@ pub struct EntryView<'a> {
     pub created_ns: i64,
     /// Last access, or [`hearth_core::NO_TIME`].
     pub accessed_ns: i64,
-    /// Type and permission bits.
-    pub mode: u32,
-    /// Owner.
-    pub uid: u32,
-    /// Group.
-    pub gid: u32,
-    /// Inode number.
+    /// What only some file systems have.
+    pub own: OwnView<'a>,
+    /// Inode number, or number of the file record.
     pub file_id: u64,
     /// Hard links.
     pub links: u32,
@@ -133,6 +138,29 @@ pub struct EntryView<'a> {
     pub depth: u32,
     /// Folder totals.
     pub totals: Option<TotalsView>,
+}
+
+/// The part of an [`EntryView`] that depends on the kind of file system.
+#[derive(Clone, Copy, Debug)]
+pub enum OwnView<'a> {
+    /// A file system with owners.
+    Unix {
+        /// Type and permission bits.
+        mode: u32,
+        /// Owner.
+        uid: u32,
+        /// Group.
+        gid: u32,
+    },
+    /// NTFS.
+    Ntfs {
+        /// Attributes as letters.
+        letters: &'a str,
+        /// Use of the file record.
+        sequence: u16,
+        /// Whether it was deleted.
+        deleted: bool,
+    },
 }
 
 /// Totals of a folder.

@@ -25,7 +25,9 @@ pub mod places;
 pub mod render;
 
 pub use base64::Malformed;
-pub use bytes::{B64, FromField, KeyField, KeyFileField, PathField, RootField, V1};
+pub use bytes::{
+    B64, FromField, KeyField, KeyFileField, LabelField, NameField, PathField, RootField, TextField, V1,
+};
 pub use columns::{Column, Columns};
 pub use entry::Entry;
 pub use envelope::Id;

@@ -39,6 +39,12 @@ pub const HIBERNATE: &str = "hibernate";
 pub const REFRESH: &str = "refresh";
 /// Replace the machine key and seal the snapshots anew.
 pub const ROTATE_KEY: &str = "rotate_key";
+/// What is on an NTFS disk or image.
+pub const NTFS_INFO: &str = "ntfs_info";
+/// One file record of an NTFS volume.
+pub const NTFS_RECORD: &str = "ntfs_record";
+/// The change journal of an NTFS volume.
+pub const NTFS_JOURNAL: &str = "ntfs_journal";
 /// Effective configuration.
 pub const CONFIG: &str = "config";
 /// Stop a running request of the same connection.
@@ -51,7 +57,7 @@ pub const UNSUBSCRIBE: &str = "unsubscribe";
 pub const SHUTDOWN: &str = "shutdown";
 
 /// Every method, in the order of `hello`'s capabilities.
-pub const ALL: [&str; 23] = [
+pub const ALL: [&str; 26] = [
     HELLO,
     FIND,
     DU,
@@ -70,6 +76,9 @@ pub const ALL: [&str; 23] = [
     HIBERNATE,
     REFRESH,
     ROTATE_KEY,
+    NTFS_INFO,
+    NTFS_RECORD,
+    NTFS_JOURNAL,
     CONFIG,
     CANCEL,
     SUBSCRIBE,

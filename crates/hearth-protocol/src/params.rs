@@ -411,10 +411,12 @@ within_access! { FindParams StatsParams DupesParams SinceParams SubscribeParams 
 
 mod changes;
 mod history;
+mod ntfs;
 mod sources;
 
 pub use changes::{SinceParams, SubscribeParams, UnsubscribeParams};
 pub use history::HistoryParams;
+pub use ntfs::{NtfsInfoParams, NtfsJournalParams, NtfsRecordParams};
 pub use sources::{AddParams, ForgetParams, PreloadParams, SourceKind, SourcesParams};
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use crate::base64;
 use crate::columns::{Column, Columns};
-use crate::entry::EntryView;
+use crate::entry::{EntryView, OwnView};
 use crate::envelope::Id;
 use crate::limits::{RAW_FRAME_BYTES, ROWS_BYTES};
 use hearth_core::NO_TIME;
@@ -53,13 +53,6 @@ fn append_stat(out: &mut Vec<u8>, entry: &EntryView<'_>, columns: Columns) {
         (Column::Created, entry.created_ns),
         (Column::Accessed, entry.accessed_ns),
     ];
-    let ids = [
-        (Column::Mode, u64::from(entry.mode)),
-        (Column::Uid, u64::from(entry.uid)),
-        (Column::Gid, u64::from(entry.gid)),
-        (Column::FileId, entry.file_id),
-        (Column::Links, u64::from(entry.links)),
-    ];
     append_numbers(out, columns, &numbers);
     for (column, time) in times {
         if columns.has(column) {
@@ -67,7 +60,34 @@ fn append_stat(out: &mut Vec<u8>, entry: &EntryView<'_>, columns: Columns) {
             append_time(out, time);
         }
     }
-    append_numbers(out, columns, &ids);
+    append_own(out, entry, columns);
+}
+
+/// Owner and mode, or attributes; between them the number of the file, and the links.
+fn append_own(out: &mut Vec<u8>, entry: &EntryView<'_>, columns: Columns) {
+    let file_id = [(Column::FileId, entry.file_id)];
+    let links = [(Column::Links, u64::from(entry.links))];
+    match entry.own {
+        OwnView::Unix { mode, uid, gid } => {
+            let owner = [(Column::Mode, mode.into()), (Column::Uid, uid.into()), (Column::Gid, gid.into())];
+            append_numbers(out, columns, &owner);
+            append_numbers(out, columns, &file_id);
+            append_numbers(out, columns, &links);
+        }
+        OwnView::Ntfs { letters, sequence, deleted } => {
+            if columns.has(Column::Attributes) {
+                append_key(out, Column::Attributes);
+                append_text(out, letters);
+            }
+            append_numbers(out, columns, &file_id);
+            append_numbers(out, columns, &[(Column::Sequence, sequence.into())]);
+            append_numbers(out, columns, &links);
+            if deleted && columns.has(Column::Deleted) {
+                append_key(out, Column::Deleted);
+                out.extend_from_slice(b"true");
+            }
+        }
+    }
 }
 
 fn append_tree(out: &mut Vec<u8>, entry: &EntryView<'_>, columns: Columns) {
@@ -270,9 +290,7 @@ mod tests {
             modified_ns: time as i64,
             created_ns: NO_TIME,
             accessed_ns: -(time as i64 >> 1),
-            mode: mode as u32,
-            uid: id as u32,
-            gid: (id >> 32) as u32,
+            own: OwnView::Unix { mode: mode as u32, uid: id as u32, gid: (id >> 32) as u32 },
             file_id: id,
             links: links as u32,
             source,
@@ -302,6 +320,11 @@ mod tests {
         let time = |column, time: i64| want(column, time != NO_TIME).then_some(time);
         let totals =
             |column, of: fn(&TotalsView) -> u64| view.totals.as_ref().filter(|_| columns.has(column)).map(of);
+        let (unix, ntfs) = match view.own {
+            OwnView::Unix { mode, uid, gid } => (Some([mode, uid, gid]), None),
+            OwnView::Ntfs { letters, sequence, deleted } => (None, Some((letters, sequence, deleted))),
+        };
+        let owner = |column, at: usize| unix.filter(|_| columns.has(column)).map(|unix| unix[at]);
         Entry {
             path: path_text.filter(|_| has_path).map(str::to_owned),
             path_b64: (has_path && path_text.is_none()).then(|| crate::B64(view.path.to_vec())),
@@ -313,9 +336,14 @@ mod tests {
             modified_ns: time(Column::Modified, view.modified_ns),
             created_ns: time(Column::Created, view.created_ns),
             accessed_ns: time(Column::Accessed, view.accessed_ns),
-            mode: columns.has(Column::Mode).then_some(view.mode),
-            uid: columns.has(Column::Uid).then_some(view.uid),
-            gid: columns.has(Column::Gid).then_some(view.gid),
+            mode: owner(Column::Mode, 0),
+            uid: owner(Column::Uid, 1),
+            gid: owner(Column::Gid, 2),
+            attributes: ntfs
+                .filter(|_| columns.has(Column::Attributes))
+                .map(|(letters, ..)| letters.to_owned()),
+            sequence: ntfs.filter(|_| columns.has(Column::Sequence)).map(|(_, sequence, _)| sequence),
+            deleted: ntfs.is_some_and(|(.., deleted)| deleted && columns.has(Column::Deleted)),
             file_id: columns.has(Column::FileId).then_some(view.file_id),
             links: columns.has(Column::Links).then_some(view.links),
             source: columns.has(Column::Source).then(|| view.source.to_owned()),
@@ -339,6 +367,20 @@ mod tests {
                 r#""created_ns":null,"accessed_ns":-1,"mode":3,"uid":4,"gid":0,"file_id":4,"links":5,"source":"root"}"#
             )
         );
+    }
+
+    #[test]
+    fn entries_of_ntfs_have_attributes_in_place_of_mode_and_owner() {
+        let mut out = Vec::new();
+        let own = OwnView::Ntfs { letters: "HS", sequence: 3, deleted: true };
+        append_entry(
+            &mut out,
+            &EntryView { own, ..view(b"/a/b", &[1, 2, 3, 4, 5], "d", false) },
+            Columns::DEFAULT,
+        );
+        let text = String::from_utf8(out).unwrap();
+        let own = r#""attributes":"HS","file_id":4,"sequence":3,"links":5,"deleted":true,"source":"d"}"#;
+        assert!(text.ends_with(own) && !text.contains("mode") && !text.contains("uid"), "{text}");
     }
 
     #[test]
@@ -379,10 +421,14 @@ mod tests {
             numbers in any::<[u64; 5]>(),
             source in ".{0,8}",
             folder in any::<bool>(),
+            ntfs in proptest::option::of(("[A-Z]{0,5}", any::<u16>(), any::<bool>())),
             columns in proptest::collection::vec(proptest::sample::select(Column::ALL), 0..20),
         ) {
             let columns: Columns = columns.into_iter().collect();
-            let view = view(&path, &numbers, &source, folder);
+            let mut view = view(&path, &numbers, &source, folder);
+            if let Some((letters, sequence, deleted)) = &ntfs {
+                view.own = OwnView::Ntfs { letters, sequence: *sequence, deleted: *deleted };
+            }
             prop_assert_eq!(read(&view, columns), expect(&view, columns));
         }
 

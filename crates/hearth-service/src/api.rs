@@ -4,6 +4,7 @@
 //! bytes. An operation over several sources answers as one.
 
 mod changes;
+pub mod disks;
 
 pub use changes::{
     Change, ChangeKind, SinceAnswer, SinceRequest, WatchBatch, WatchEvent, WatchRequest, WatchedEntry,

@@ -299,7 +299,12 @@ mod tests {
     use std::thread;
 
     fn info(id: u64) -> SourceInfo {
-        SourceInfo { id, name: format!("s{id}"), kind: SourceKind::Volume, root: format!("/s{id}").into_bytes() }
+        SourceInfo {
+            id,
+            name: format!("s{id}"),
+            kind: SourceKind::Volume,
+            root: format!("/s{id}").into_bytes(),
+        }
     }
 
     #[test]

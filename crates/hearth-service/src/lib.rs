@@ -143,20 +143,20 @@ impl Service {
         }
         let catalogue = Arc::new(Catalogue::default());
         let media = Arc::new(Media::new(&folders.cache.join("scratch")));
-        let scanner =
-            Scanner {
-                catalogue: Arc::clone(&catalogue),
-                pools: Arc::clone(&pools),
-                walk: Arc::clone(&walk),
-                disks: Disks { media: Arc::clone(&media), pools: Arc::clone(&pools) },
-            };
+        let scanner = Scanner {
+            catalogue: Arc::clone(&catalogue),
+            pools: Arc::clone(&pools),
+            walk: Arc::clone(&walk),
+            disks: Disks { media: Arc::clone(&media), pools: Arc::clone(&pools) },
+        };
         let world = Arc::new(RootFolder::new("/"));
         let snapshot_folder = folders.cache.join("snapshots");
         let mut notices: Vec<String> = notice.into_iter().collect();
         let opened = Openings { folder: &snapshot_folder, pools: &pools, media: &media };
         let snapshots = open_snapshots(&config, folders, &opened, &mut notices)?;
         let own = OwnFolders::of(folders, &snapshot_folder);
-        let live = Arc::new(Live::new(Arc::clone(&catalogue), walk, Arc::clone(&media), config.watch.clone(), own));
+        let live =
+            Arc::new(Live::new(Arc::clone(&catalogue), walk, Arc::clone(&media), config.watch.clone(), own));
         let policy = policy(&config, &*world, snapshots.as_deref());
         tracing::info!(budget_bytes = policy.budget_bytes, "memory budget");
         let driver = Driver::start(driver::Parts {

@@ -291,7 +291,11 @@ mod tests {
         let names: Vec<&str> = again.sources().iter().map(|source| source.name.as_str()).collect();
         assert_eq!(names, ["odd one", "root-2"]);
         assert_eq!(again.sources()[0].root, b"/data/\xff\"x\n");
-        assert_eq!(open(&state).add(SourceKind::Volume, b"/z", None).unwrap().id, 4, "numbers are not reused");
+        assert_eq!(
+            open(&state).add(SourceKind::Volume, b"/z", None).unwrap().id,
+            4,
+            "numbers are not reused"
+        );
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&state), mode(&state.join(FILE))), (0o700, 0o600));
         assert!(!state.join("sources.toml.new").exists());
@@ -307,7 +311,10 @@ mod tests {
 
     #[test]
     fn a_damaged_list_is_moved_aside_and_reported() {
-        let good = render(9, &[SourceInfo { id: 8, name: "a".into(), kind: SourceKind::Volume, root: b"/a".to_vec() }]);
+        let good = render(
+            9,
+            &[SourceInfo { id: 8, name: "a".into(), kind: SourceKind::Volume, root: b"/a".to_vec() }],
+        );
         let twice = render(9, &[]) + &good[good.find("\n[[").unwrap()..].repeat(2);
         let damages: Vec<Vec<u8>> = vec![
             b"\xff\xfe".to_vec(),

@@ -64,7 +64,11 @@ impl Service {
         if spots.len() > 1 && name.is_some() {
             return Err(ServiceError::BadRequest {
                 field: "name",
-                message: format!("{} holds {} NTFS volumes, and one name was given", lossy(root), spots.len()),
+                message: format!(
+                    "{} holds {} NTFS volumes, and one name was given",
+                    lossy(root),
+                    spots.len()
+                ),
                 hint: format!("add them one by one, beginning with {}", lossy(&spots[0].root())),
             });
         }

@@ -27,13 +27,16 @@ Examples:
   hearth find -e log -m today -0 | xargs -0 wc -c
   hearth find TODO --format '{size:h}\\t{modified:iso}\\t{path}'
   hearth find -r '^core\\.[0-9]+$' --count
+  hearth find -A h ext:exe --in disk.img
+                                    hidden programs on an NTFS disk
+  hearth find --deleted '*.docx'    what was deleted from NTFS disks
   hearth find new.txt --wait-fresh 500ms
                                     also what was made a moment ago
   hearth find -- -starts-with-a-dash
 
 Terms: word  *.glob  with/slash  =exact  re:REGEX  !not  a | b  ( )  \"literal\"
   ext: type: kind: size: dm: dc: da: depth: len: owner: group: perm: nlink:
-  in: notin: parent: children: treesize: descendants: empty: dupe: invalid:
+  attr: deleted: in: notin: parent: children: treesize: descendants: empty: dupe: invalid:
 
 Exit code: 0 found, 1 nothing found, 2 error.";
 
@@ -83,7 +86,37 @@ pub(crate) const ADD: &str = "\
 Examples:
   hearth add /                      the root file system
   hearth add ~/Documents --name docs
-  hearth add /srv --wait            return when everything has been read";
+  hearth add /srv --wait            return when everything has been read
+  hearth add disk.img               every NTFS volume in the image
+  hearth add disk.img#2 --name win  the one in partition 2";
+
+pub(crate) const NTFS: &str = "\
+Examples:
+  hearth ntfs info /dev/sdb         partitions, volumes, journals
+  hearth ntfs record disk.img#2 5   the root folder of the volume in partition 2
+  hearth ntfs journal disk.img -n 20
+  hearth add disk.img               index it, to search it with `hearth find`";
+
+pub(crate) const NTFS_INFO: &str = "\
+Examples:
+  hearth ntfs info disk.img
+  hearth ntfs info windows          a registered source
+  hearth ntfs info mft.zst --json | jq '.volumes[].records_in_use'";
+
+pub(crate) const NTFS_RECORD: &str = "\
+Examples:
+  hearth ntfs record disk.img 0     $MFT itself
+  hearth ntfs record disk.img 41-2  record 41, and whether it still is use 2 of it
+  hearth ntfs record disk.img /Users/ada/notes.txt
+  hearth ntfs record disk.img '$LogFile' --json";
+
+pub(crate) const NTFS_JOURNAL: &str = "\
+Examples:
+  hearth ntfs journal disk.img#2 --path /Users
+  hearth ntfs journal disk.img --since 1048576 -n 100
+  hearth ntfs journal 'UsnJrnl_$J' --json | jq -r 'select(.reasons? | index(\"file-delete\")?) | .name'
+
+Exit code: 0 something happened, 1 nothing did, 2 error.";
 
 pub(crate) const FORGET: &str = "\
 Examples:

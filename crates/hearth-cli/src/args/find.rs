@@ -86,6 +86,12 @@ pub(crate) struct QueryArgs {
     /// Only entries with these permissions: 644, -111 (all of), /222 (any of)
     #[arg(long, value_name = "MODE", allow_hyphen_values = true, help_heading = "Filters")]
     pub(crate) perm: Option<String>,
+    /// Only entries of NTFS with all of these attributes: r, h, s, a, … (`attr:`)
+    #[arg(short = 'A', long, value_name = "LETTERS", help_heading = "Filters")]
+    pub(crate) attr: Option<String>,
+    /// What was deleted from NTFS disks, as far as it can be told
+    #[arg(long, help_heading = "Filters")]
+    pub(crate) deleted: bool,
     /// Only entries this deep in the file system: 3, '>5', 2..4
     #[arg(long, value_name = "RANGE", help_heading = "Filters")]
     pub(crate) depth: Option<String>,
@@ -134,7 +140,7 @@ pub(crate) struct OrderArgs {
 /// What is printed for each row.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct FormArgs {
-    /// Columns: mode, links, owner, group, size, time of modification, path
+    /// Columns: mode (NTFS: attributes), links, owner, group, size, time of modification, path
     #[arg(short = 'l', long, help_heading = "Output", group = "form")]
     pub(crate) long: bool,
     /// JSON Lines: an `entry` per row, then a `summary`
@@ -146,7 +152,8 @@ pub(crate) struct FormArgs {
     /// A line per row made from TEMPLATE
     ///
     /// Fields: {path} {name} {dir} {ext} {size} {size:h} {allocated} {modified} {modified:iso} {modified:s}
-    /// {created} {accessed} {kind} {mode} {mode:ls} {uid} {gid} {links} {file_id} {source}.
+    /// {created} {accessed} {kind} {mode} {mode:ls} {uid} {gid} {links} {file_id} {source}; of NTFS {attributes}
+    /// {sequence} {deleted} in place of mode, uid and gid.
     /// Escapes: \t \n \r \0 \e \\ {{ }}. Times are nanoseconds since 1970 unless :iso or :s (seconds).
     #[arg(long, value_name = "TEMPLATE", help_heading = "Output", group = "form")]
     pub(crate) format: Option<OsString>,

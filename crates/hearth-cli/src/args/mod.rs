@@ -8,6 +8,7 @@ pub(crate) mod examples;
 pub(crate) mod find;
 pub(crate) mod history;
 pub(crate) mod memory;
+pub(crate) mod ntfs;
 pub(crate) mod operate;
 pub(crate) mod report;
 mod values;
@@ -48,6 +49,7 @@ pub(crate) enum Command {
     Pin(memory::PinArgs),
     Unpin(memory::UnpinArgs),
     Hibernate(memory::HibernateArgs),
+    Ntfs(ntfs::NtfsArgs),
     Daemon(operate::DaemonArgs),
     Rpc(operate::RpcArgs),
     Config(operate::ConfigArgs),

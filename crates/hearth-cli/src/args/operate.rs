@@ -8,16 +8,17 @@ use clap::{Args, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// Index a file system or a folder
+/// Index a file system, a folder, or an NTFS disk
 ///
-/// Returns as soon as the source is registered; it is read in the background and can be searched
+/// A folder is indexed as it is mounted. A block device, an image (PATH, or PATH#N for partition N), a $MFT file or a compressed
+/// capture of these is read raw: every NTFS volume on it becomes a source. Returns as soon as the source is registered; it is read in the background and can be searched
 /// while that happens.
 #[derive(Args, Debug)]
 #[command(after_help = examples::ADD)]
 pub(crate) struct AddArgs {
     /// Root of what to index
     pub(crate) path: PathBuf,
-    /// What kind of source it is
+    /// What kind of source it is [default: a folder is a volume, anything else a disk]
     #[arg(long = "as", value_name = "KIND")]
     pub(crate) kind: Option<SourceKind>,
     /// Name of the source [default: from its path]

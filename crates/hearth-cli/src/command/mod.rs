@@ -13,6 +13,7 @@ mod dupes;
 mod find;
 mod history;
 mod memory;
+mod ntfs;
 mod rpc;
 mod shell;
 mod sources;
@@ -48,6 +49,7 @@ pub(crate) fn run(command: &Command, console: &mut Console) -> Outcome {
         Command::Pin(args) => memory::pin(args, console),
         Command::Unpin(args) => memory::unpin(args, console),
         Command::Hibernate(args) => memory::hibernate(args, console),
+        Command::Ntfs(args) => ntfs::run(args, console),
         Command::Daemon(args) => daemon::run(args, console),
         Command::Rpc(args) => rpc::run(args, console),
         Command::Config(args) => config::run(args, console),
@@ -76,6 +78,7 @@ pub(crate) fn wants_json(command: &Command) -> bool {
         Command::Pin(args) => args.json,
         Command::Unpin(args) => args.json,
         Command::Hibernate(args) => args.json,
+        Command::Ntfs(args) => args.action.wants_json(),
         Command::Config(args) => args.json,
         Command::Daemon(_) | Command::Rpc(_) | Command::Completions(_) | Command::Man(_) => false,
     }

@@ -13,35 +13,41 @@ use crate::reach::{connect, refused};
 use crate::render::table::{Align, Table};
 use crate::text::{quote, size};
 use crate::waiting;
-use hearth_protocol::answer::{Freed, Source};
+use hearth_protocol::answer::{Added, Freed, Source};
+use hearth_protocol::method;
 use hearth_protocol::params::{AddParams, ForgetParams, SourceKind as WireKind, SourcesParams};
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
 
-/// Registers a source.
+/// Registers a source, or all volumes of a disk.
 pub(crate) fn add(args: &AddArgs, console: &mut Console) -> Outcome {
     let kind = args.kind.map(wire_kind).transpose()?;
     let mut params = AddParams { name: args.name.clone(), kind, ..AddParams::default() };
     params.set_path(absolute(&args.path, &cwd()?).into_os_string().into_vec());
     let mut client = connect(console)?;
-    let source = client.add(&params, &mut |_| Ok(())).map_err(refused)?;
-    let text = format!("added {} ({})", source.name, quote::visible(&source.root.0));
-    tell(&source, &text, args.json, console)?;
+    let Added { source, more } = client.call(method::ADD, &params).map_err(refused)?;
+    let sources: Vec<Source> = std::iter::once(source).chain(more).collect();
+    for source in &sources {
+        let text = format!("added {} ({})", source.name, quote::visible(&source.root.0));
+        tell(source, &text, args.json, console)?;
+    }
     if args.wait {
-        return waiting::for_sources(&mut client, console, args.timeout, &[(source.name, 0)]);
+        let waited: Vec<(String, u64)> = sources.into_iter().map(|source| (source.name, 0)).collect();
+        return waiting::for_sources(&mut client, console, args.timeout, &waited);
     }
     Ok(Done::Found)
 }
 
 fn wire_kind(kind: SourceKind) -> Result<WireKind, Stop> {
-    let word = match kind {
-        SourceKind::Volume => return Ok(WireKind::Volume),
-        SourceKind::Workspace => "workspace",
-        SourceKind::Ntfs => "ntfs",
-    };
-    let failure = Failure::usage(format!("sources of kind `{word}` are not in this build"));
-    Err(failure.hint("`--as volume` indexes the names and metadata of a mounted file system").into())
+    match kind {
+        SourceKind::Volume => Ok(WireKind::Volume),
+        SourceKind::Ntfs => Ok(WireKind::Ntfs),
+        SourceKind::Workspace => {
+            let failure = Failure::usage("sources of kind `workspace` are not in this build");
+            Err(failure.hint("`--as volume` indexes the names and metadata of a folder").into())
+        }
+    }
 }
 
 /// Unregisters sources.
@@ -151,9 +157,8 @@ mod tests {
     #[test]
     fn kinds_of_later_builds_are_refused() {
         assert!(matches!(wire_kind(SourceKind::Volume), Ok(WireKind::Volume)));
-        for kind in [SourceKind::Workspace, SourceKind::Ntfs] {
-            let Err(Stop::Failed(failure)) = wire_kind(kind) else { panic!("{kind:?} was accepted") };
-            assert!(failure.to_text().contains("not in this build"), "{}", failure.to_text());
-        }
+        assert!(matches!(wire_kind(SourceKind::Ntfs), Ok(WireKind::Ntfs)));
+        let Err(Stop::Failed(failure)) = wire_kind(SourceKind::Workspace) else { panic!("it was accepted") };
+        assert!(failure.to_text().contains("not in this build"), "{}", failure.to_text());
     }
 }

@@ -12,5 +12,5 @@ mod writer;
 
 pub(crate) use row::Row;
 #[cfg(test)]
-pub(crate) use row::sample as sample_row;
+pub(crate) use row::{sample as sample_row, sample_ntfs as sample_ntfs_row};
 pub(crate) use writer::{Form, Look, RowWriter};

@@ -1,7 +1,7 @@
 //! One directory entry of an answer, as the output forms read it.
 //!
 //! All forms read this one borrowed shape, so that a row costs no allocation. A column that was not
-//! asked for reads as zero: forms name the columns they need before the request is sent.
+//! asked for reads as nothing: forms name the columns they need before the request is sent.
 
 use hearth_core::{EntryKind, UnixNanos};
 use hearth_protocol::Entry;
@@ -23,13 +23,19 @@ pub(crate) struct Row<'a> {
     pub(crate) created_ns: Option<UnixNanos>,
     /// Last access.
     pub(crate) accessed_ns: Option<UnixNanos>,
-    /// Type and permission bits.
-    pub(crate) mode: u32,
+    /// Type and permission bits; as owner and group, `None` on NTFS.
+    pub(crate) mode: Option<u32>,
     /// Owner.
-    pub(crate) uid: u32,
+    pub(crate) uid: Option<u32>,
     /// Group.
-    pub(crate) gid: u32,
-    /// Inode number.
+    pub(crate) gid: Option<u32>,
+    /// Attributes as letters, of NTFS.
+    pub(crate) attributes: Option<&'a str>,
+    /// Use of its file record, of NTFS.
+    pub(crate) sequence: Option<u16>,
+    /// Whether it was deleted.
+    pub(crate) deleted: bool,
+    /// Inode number, or number of the file record.
     pub(crate) file_id: u64,
     /// Hard links.
     pub(crate) links: u32,
@@ -38,7 +44,7 @@ pub(crate) struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// The row behind an entry of an answer. Columns that were not asked for read as zero.
+    /// The row behind an entry of an answer. Columns that were not asked for read as nothing.
     pub(crate) fn of(entry: &'a Entry) -> Self {
         Row {
             path: entry.path_bytes(),
@@ -48,9 +54,12 @@ impl<'a> Row<'a> {
             modified_ns: entry.modified_ns,
             created_ns: entry.created_ns,
             accessed_ns: entry.accessed_ns,
-            mode: entry.mode.unwrap_or_default(),
-            uid: entry.uid.unwrap_or_default(),
-            gid: entry.gid.unwrap_or_default(),
+            mode: entry.mode,
+            uid: entry.uid,
+            gid: entry.gid,
+            attributes: entry.attributes.as_deref(),
+            sequence: entry.sequence,
+            deleted: entry.deleted,
             file_id: entry.file_id.unwrap_or_default(),
             links: entry.links.unwrap_or_default(),
             source: entry.source.as_deref().unwrap_or_default(),
@@ -98,12 +107,29 @@ pub(crate) fn sample(path: &[u8]) -> Row<'_> {
         modified_ns: Some(1_700_000_000_000_000_000),
         created_ns: None,
         accessed_ns: Some(0),
-        mode: 0o100_644,
-        uid: 1000,
-        gid: 100,
+        mode: Some(0o100_644),
+        uid: Some(1000),
+        gid: Some(100),
+        attributes: None,
+        sequence: None,
+        deleted: false,
         file_id: 42,
         links: 1,
         source: "root",
+    }
+}
+
+/// The same on an NTFS disk.
+#[cfg(test)]
+pub(crate) fn sample_ntfs(path: &[u8]) -> Row<'_> {
+    Row {
+        mode: None,
+        uid: None,
+        gid: None,
+        attributes: Some("HSA"),
+        sequence: Some(3),
+        deleted: true,
+        ..sample(path)
     }
 }
 

@@ -68,7 +68,7 @@ impl Look {
         let Some(colors) = &self.colors else {
             return self.push_name(out, row.path);
         };
-        let color = colors.of(row.name(), row.kind, row.mode);
+        let color = colors.of(row.name(), row.kind, row.mode.unwrap_or_default());
         if self.quoted && !quote::is_plain(row.path) {
             return paint(out, color, |out| quote::push_visible(out, row.path));
         }
@@ -90,7 +90,7 @@ pub(crate) struct RowWriter {
 }
 
 /// Columns of CSV, named like the fields of JSON.
-const CSV_COLUMNS: [Column; 14] = [
+const CSV_COLUMNS: [Column; 17] = [
     Column::Path,
     Column::Name,
     Column::Kind,
@@ -105,6 +105,9 @@ const CSV_COLUMNS: [Column; 14] = [
     Column::FileId,
     Column::Links,
     Column::Source,
+    Column::Attributes,
+    Column::Sequence,
+    Column::Deleted,
 ];
 
 impl RowWriter {
@@ -159,13 +162,17 @@ fn push_csv(out: &mut Vec<u8>, row: &Row<'_>) {
     numbers.add(row.modified_ns);
     numbers.add(row.created_ns);
     numbers.add(row.accessed_ns);
-    numbers.add(Some(row.mode));
-    numbers.add(Some(row.uid));
-    numbers.add(Some(row.gid));
+    numbers.add(row.mode);
+    numbers.add(row.uid);
+    numbers.add(row.gid);
     numbers.add(Some(row.file_id));
     numbers.add(Some(row.links));
+    let sequence = row.sequence.map(|sequence| sequence.to_string()).unwrap_or_default();
     let names = [row.path, row.name(), row.kind.as_str().as_bytes()];
-    csv::push_record(out, names.into_iter().chain(numbers.fields()).chain([row.source.as_bytes()]));
+    let attributes = row.attributes.unwrap_or_default().as_bytes();
+    let deleted: &[u8] = if row.deleted { b"true" } else { b"" };
+    let last = [row.source.as_bytes(), attributes, sequence.as_bytes(), deleted];
+    csv::push_record(out, names.into_iter().chain(numbers.fields()).chain(last));
 }
 
 /// Decimal numbers of one record, back to back, so that a row costs one allocation at most.
@@ -192,7 +199,7 @@ impl Numbers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::sample_row;
+    use crate::render::{sample_ntfs_row, sample_row};
     use hearth_core::EntryKind;
 
     fn look() -> Look {
@@ -222,7 +229,7 @@ mod tests {
         assert_eq!(render(Form::Path, colored(), &row), b"\x1b[34m/a/\x1b[0m\x1b[31mb.rs\x1b[0m\n");
         let plain = sample_row(b"/a/b");
         assert_eq!(render(Form::Path, colored(), &plain), b"\x1b[34m/a/\x1b[0mb\n");
-        let root = Row { kind: EntryKind::Dir, mode: 0o40_755, ..sample_row(b"/") };
+        let root = Row { kind: EntryKind::Dir, mode: Some(0o40_755), ..sample_row(b"/") };
         assert_eq!(render(Form::Path, colored(), &root), b"\x1b[34m/\x1b[0m\n");
         let quoted = Look { quoted: true, ..colored() };
         assert_eq!(render(Form::Path, quoted, &sample_row(b"/a\t/b.rs")), b"\x1b[31m$'/a\\t/b.rs'\x1b[0m\n");
@@ -234,15 +241,17 @@ mod tests {
         let mut lines = out.split(|&byte| byte == b'\n');
         assert_eq!(
             lines.next(),
-            Some(b"path,name,kind,size,allocated,modified_ns,created_ns,accessed_ns,mode,uid,gid,file_id,links,source".as_slice())
+            Some(b"path,name,kind,size,allocated,modified_ns,created_ns,accessed_ns,mode,uid,gid,file_id,links,source,attributes,sequence,deleted".as_slice())
         );
         assert_eq!(
             lines.next(),
             Some(
-                b"\"/a/b,c\xff\",\"b,c\xff\",file,1536,4096,1700000000000000000,,0,33188,1000,100,42,1,root"
+                b"\"/a/b,c\xff\",\"b,c\xff\",file,1536,4096,1700000000000000000,,0,33188,1000,100,42,1,root,,,"
                     .as_slice()
             )
         );
+        let out = render(Form::Csv, look(), &sample_ntfs_row(b"/d/a"));
+        assert!(out.ends_with(b",0,,,,42,1,root,HSA,3,true\n"), "{}", String::from_utf8_lossy(&out));
     }
 
     #[test]

@@ -25,7 +25,8 @@ pub(crate) fn octal(mode: u32) -> String {
     format!("{:04o}", mode & 0o7777)
 }
 
-fn kind_letter(kind: EntryKind) -> char {
+/// The first letter of a row of `ls -l`.
+pub(crate) fn kind_letter(kind: EntryKind) -> char {
     match kind {
         EntryKind::File => '-',
         EntryKind::Dir => 'd',

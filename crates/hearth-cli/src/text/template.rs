@@ -44,6 +44,9 @@ enum ValueField {
     Links,
     FileId,
     Source,
+    Attributes,
+    Sequence,
+    Deleted,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +87,7 @@ pub(crate) struct TemplateError {
 }
 
 const FIELDS: &str = "fields: path name dir ext size size:h allocated allocated:h modified created accessed \
-    (each also :iso and :s) kind mode mode:ls uid gid links file_id source";
+    (each also :iso and :s) kind mode mode:ls uid gid links file_id source attributes sequence deleted";
 
 impl Template {
     /// Checks and takes apart a template.
@@ -200,6 +203,9 @@ fn part_of(word: &str) -> Option<Part> {
         ("links", None) => Part::Value(ValueField::Links),
         ("file_id", None) => Part::Value(ValueField::FileId),
         ("source", None) => Part::Value(ValueField::Source),
+        ("attributes", None) => Part::Value(ValueField::Attributes),
+        ("sequence", None) => Part::Value(ValueField::Sequence),
+        ("deleted", None) => Part::Value(ValueField::Deleted),
         _ => return None,
     };
     Some(part)
@@ -252,6 +258,9 @@ fn columns_of(field: ValueField) -> &'static [Column] {
         ValueField::Links => &[Column::Links],
         ValueField::FileId => &[Column::FileId],
         ValueField::Source => &[Column::Source],
+        ValueField::Attributes => &[Column::Attributes],
+        ValueField::Sequence => &[Column::Sequence],
+        ValueField::Deleted => &[Column::Deleted],
     }
 }
 
@@ -259,16 +268,30 @@ fn push_value(out: &mut Vec<u8>, row: &Row<'_>, field: ValueField) {
     match field {
         ValueField::Bytes(count, style) => push_bytes(out, row, count, style),
         ValueField::Time(instant, style) => push_time(out, row, instant, style),
-        ValueField::Mode { symbolic: true } => {
-            out.extend_from_slice(mode::symbolic(row.kind, row.mode).as_bytes());
+        ValueField::Mode { symbolic } => {
+            let text = row.mode.map(|mode| mode_text(row, mode, symbolic));
+            out.extend_from_slice(text.unwrap_or_default().as_bytes());
         }
-        ValueField::Mode { symbolic: false } => out.extend_from_slice(mode::octal(row.mode).as_bytes()),
         ValueField::Kind => out.extend_from_slice(row.kind.as_str().as_bytes()),
-        ValueField::Uid => push_number(out, row.uid),
-        ValueField::Gid => push_number(out, row.gid),
+        ValueField::Uid => push_some(out, row.uid),
+        ValueField::Gid => push_some(out, row.gid),
         ValueField::Links => push_number(out, row.links),
         ValueField::FileId => push_number(out, row.file_id),
         ValueField::Source => out.extend_from_slice(row.source.as_bytes()),
+        ValueField::Attributes => out.extend_from_slice(row.attributes.unwrap_or_default().as_bytes()),
+        ValueField::Sequence => push_some(out, row.sequence),
+        ValueField::Deleted => out.extend_from_slice(if row.deleted { b"true" } else { b"" }),
+    }
+}
+
+fn mode_text(row: &Row<'_>, mode: u32, symbolic: bool) -> String {
+    if symbolic { mode::symbolic(row.kind, mode) } else { mode::octal(mode) }
+}
+
+/// What there is not is empty.
+fn push_some(out: &mut Vec<u8>, number: Option<impl std::fmt::Display>) {
+    if let Some(number) = number {
+        push_number(out, number);
     }
 }
 
@@ -305,7 +328,7 @@ pub(crate) fn push_number(out: &mut Vec<u8>, number: impl std::fmt::Display) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::sample_row;
+    use crate::render::{sample_ntfs_row, sample_row};
 
     fn render(template: &str, path: &[u8]) -> Vec<u8> {
         let template = Template::parse(template.as_bytes()).expect("the template is good");
@@ -328,6 +351,19 @@ mod tests {
         check("[{created}{created:s}{created:iso}]", "[]");
         check("{mode} {mode:ls} {kind}", "0644 -rw-r--r-- file");
         check("{uid}:{gid} {links} {file_id} {source}", "1000:100 1 42 root");
+    }
+
+    #[test]
+    fn fields_of_ntfs_stand_where_others_are_empty() {
+        let fields = b"[{attributes} {sequence} {deleted}][{mode}{mode:ls}{uid}{gid}]";
+        let template = Template::parse(fields).expect("the template is good");
+        let shown = |row: &Row<'_>| {
+            let mut out = Vec::new();
+            template.render(&mut out, row, |_, _| {});
+            String::from_utf8(out).expect("all is text")
+        };
+        assert_eq!(shown(&sample_ntfs_row(b"/a")), "[HSA 3 true][]");
+        assert_eq!(shown(&sample_row(b"/a")), "[  ][0644-rw-r--r--1000100]");
     }
 
     #[test]

@@ -25,6 +25,11 @@ pub(crate) fn seconds(at: Option<UnixNanos>) -> String {
     format_in(&ZONE, at, "%Y-%m-%d %H:%M:%S")
 }
 
+/// RFC 3339 with all digits of the second: `2026-11-20T17:05:00.1234567+01:00`. Empty where no such time exists.
+pub(crate) fn exact(at: Option<UnixNanos>) -> String {
+    format_in(&ZONE, at, "%Y-%m-%dT%H:%M:%S%.f%:z")
+}
+
 fn format_in(zone: &TimeZone, at: Option<UnixNanos>, format: &str) -> String {
     let stamp = at.and_then(|at| Timestamp::from_nanosecond(i128::from(at)).ok());
     stamp.map_or_else(String::new, |stamp| stamp.to_zoned(zone.clone()).strftime(format).to_string())

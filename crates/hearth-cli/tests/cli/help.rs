@@ -2,7 +2,7 @@
 
 use crate::world::World;
 
-const COMMANDS: [&str; 22] = [
+const COMMANDS: [&str; 23] = [
     "find",
     "du",
     "dupes",
@@ -20,6 +20,7 @@ const COMMANDS: [&str; 22] = [
     "pin",
     "unpin",
     "hibernate",
+    "ntfs",
     "daemon",
     "rpc",
     "config",

@@ -13,6 +13,7 @@ mod fresh;
 mod help;
 mod history;
 mod names;
+mod ntfs;
 mod operator;
 mod output;
 mod reports;

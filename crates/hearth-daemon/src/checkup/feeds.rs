@@ -31,7 +31,9 @@ pub(super) fn checks(config: &Config, shards: &[ShardStatus]) -> Vec<Check> {
 }
 
 fn judge(around: Surroundings, shards: &[ShardStatus]) -> Vec<Check> {
-    let (live, rest): (Vec<_>, Vec<_>) = shards.iter().partition(|shard| shard.feed.live);
+    // A disk is looked at, which is the best there is: nothing tells of what is written to it.
+    let told_or_read = |shard: &&ShardStatus| shard.feed.live || shard.feed.kind == "journal";
+    let (live, rest): (Vec<_>, Vec<_>) = shards.iter().partition(told_or_read);
     let mut checks = Vec::new();
     if !live.is_empty() {
         let told: Vec<String> = live.iter().map(|shard| told(shard)).collect();
@@ -91,6 +93,18 @@ mod tests {
         let checks = judge(USER, &[sample::shard(), fast]);
         assert_eq!(checks, [Check::ok("feeds", "a: live; a: live, 3 times too fast")]);
         assert!(judge(USER, &[]).is_empty());
+    }
+
+    #[test]
+    fn a_disk_that_is_looked_at_is_in_order() {
+        let feed = FeedStatus {
+            kind: "journal",
+            live: false,
+            text: "by its journal".into(),
+            ..sample::shard().feed
+        };
+        let disk = ShardStatus { feed, ..sample::shard() };
+        assert_eq!(judge(USER, &[disk]), [Check::ok("feeds", "a: by its journal")]);
     }
 
     #[test]

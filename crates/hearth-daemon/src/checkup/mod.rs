@@ -4,6 +4,7 @@
 //! words. Judging is done on plain values, so that every verdict can be tested without the machine it is
 //! about. Looking changes nothing. The order of the checks is fixed; sources in trouble come last.
 
+mod disks;
 mod feeds;
 mod memory;
 mod process;
@@ -28,6 +29,7 @@ pub(crate) fn checks(server: &Server) -> Vec<Check> {
     checks.extend(snapshots::checks(&server.config, &doctor.snapshots));
     checks.extend(sources::checks(&doctor));
     checks.extend(feeds::checks(&server.config, &doctor.status.shards));
+    checks.extend(disks::checks(&doctor.status.shards));
     checks.extend(snapshots::of_sources(&doctor));
     checks
 }

@@ -39,6 +39,7 @@ pub(super) fn shard() -> ShardStatus {
         unsaved: false,
         last_save_error: None,
         feed: feed(),
+        disk: None,
     }
 }
 

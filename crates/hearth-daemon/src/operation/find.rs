@@ -3,20 +3,21 @@
 //! Paths go from the index into the frame in batches; an entry costs no allocation. A frame is sent as soon
 //! as it is full, so memory is bounded whatever the size of the answer, and a slow client slows the search.
 
-use super::lane_of;
+use super::{lane_of, mark_partial};
 use crate::dispatch::{Plan, later, reply};
 use crate::lanes::Lane;
 use crate::ticket::Call;
 use hearth_core::limits::REQUEST_TIMEOUT_MAX_MS;
 use hearth_protocol::answer::Summary;
 use hearth_protocol::convert::TREE_COLUMNS;
-use hearth_protocol::entry::{EntryView, TotalsView};
+use hearth_protocol::entry::{EntryView, OwnView, TotalsView};
 use hearth_protocol::envelope::Request;
 use hearth_protocol::limits::INTERACTIVE_ROWS;
 use hearth_protocol::params::{Encoding, FindParams};
 use hearth_protocol::render::{Frames, append_entry};
 use hearth_protocol::{Columns, RpcError};
-use hearth_service::api::{RowSink, Rows, SinkClosed};
+use hearth_service::api::disks::{DELETED, FileReference, Meta, attribute_letters};
+use hearth_service::api::{RowSink, Rows, SinkClosed, SourceKind};
 use hearth_service::{Body, RowId};
 
 /// Rows whose paths are rendered between two looks at the size of the frame.
@@ -74,7 +75,9 @@ impl<'a> FrameSink<'a> {
         for &row in rows.rows {
             self.path.clear();
             rows.body.path_into(row, &mut self.path);
-            let view = view(rows, row, &self.path, self.columns);
+            let meta = rows.body.meta(row);
+            let letters = letters(rows, &meta);
+            let view = view(rows, row, &meta, &letters, &self.path, self.columns);
             let out = if lines { self.frames.raw() } else { self.frames.row() };
             append_entry(out, &view, self.columns);
             if lines {
@@ -122,12 +125,35 @@ impl RowSink for FrameSink<'_> {
     }
 }
 
-fn mark_partial(error: RpcError, partial: bool) -> RpcError {
-    if error.is(hearth_protocol::Code::TimedOut) { error.with("partial", partial) } else { error }
+/// Attributes of an entry of NTFS as letters.
+fn letters(rows: &Rows<'_>, meta: &Meta) -> String {
+    match rows.kind {
+        SourceKind::Volume => String::new(),
+        SourceKind::Ntfs | SourceKind::NtfsDeleted => attribute_letters(meta.attributes),
+    }
 }
 
-fn view<'a>(rows: &'a Rows<'_>, row: RowId, path: &'a [u8], columns: Columns) -> EntryView<'a> {
-    let meta = rows.body.meta(row);
+/// What only some file systems have, and the number of the file.
+fn own<'a>(kind: SourceKind, meta: &Meta, letters: &'a str) -> (OwnView<'a>, u64) {
+    match kind {
+        SourceKind::Volume => (OwnView::Unix { mode: meta.mode, uid: meta.uid, gid: meta.gid }, meta.inode),
+        SourceKind::Ntfs | SourceKind::NtfsDeleted => {
+            let reference = FileReference::from_key(meta.inode);
+            let (sequence, deleted) = (reference.sequence(), meta.attributes & DELETED != 0);
+            (OwnView::Ntfs { letters, sequence, deleted }, reference.number())
+        }
+    }
+}
+
+fn view<'a>(
+    rows: &'a Rows<'_>,
+    row: RowId,
+    meta: &Meta,
+    letters: &'a str,
+    path: &'a [u8],
+    columns: Columns,
+) -> EntryView<'a> {
+    let (own, file_id) = own(rows.kind, meta, letters);
     let totals = if columns.intersects(TREE_COLUMNS) { rows.body.totals(row) } else { None };
     let slashes = memchr::memchr_iter(b'/', path).count();
     EntryView {
@@ -139,10 +165,8 @@ fn view<'a>(rows: &'a Rows<'_>, row: RowId, path: &'a [u8], columns: Columns) ->
         modified_ns: meta.modified_ns,
         created_ns: meta.created_ns,
         accessed_ns: meta.accessed_ns,
-        mode: meta.mode,
-        uid: meta.uid,
-        gid: meta.gid,
-        file_id: meta.inode,
+        own,
+        file_id,
         links: meta.links,
         source: rows.source,
         depth: if path == b"/" { 0 } else { u32::try_from(slashes).unwrap_or(u32::MAX) },

@@ -5,6 +5,7 @@
 
 pub(crate) mod changes;
 pub(crate) mod find;
+pub(crate) mod ntfs;
 pub(crate) mod operate;
 pub(crate) mod process;
 pub(crate) mod report;
@@ -70,4 +71,9 @@ impl Call {
 /// The lane of a request that may have to wait, for scans or for changes to be taken in.
 fn lane_of(waits: bool, otherwise: Lane) -> Lane {
     if waits { Lane::Slow } else { otherwise }
+}
+
+/// The error of a request whose time is over says whether rows were sent.
+fn mark_partial(error: RpcError, partial: bool) -> RpcError {
+    if error.is(Code::TimedOut) { error.with("partial", partial) } else { error }
 }

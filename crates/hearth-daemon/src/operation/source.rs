@@ -6,10 +6,11 @@ use crate::dispatch::{Context, Plan, later, reply};
 use crate::lanes::Lane;
 use crate::server::Serving;
 use hearth_core::limits::REQUEST_TIMEOUT_MAX_MS;
-use hearth_protocol::answer::{Freed, List, Refreshed, Source};
+use hearth_protocol::answer::{Added, Freed, List, Refreshed, Source};
 use hearth_protocol::envelope::Request;
-use hearth_protocol::params::{AddParams, ForgetParams, NoParams, SourcesParams};
+use hearth_protocol::params::{AddParams, ForgetParams, NoParams, SourceKind, SourcesParams};
 use hearth_protocol::{Code, RpcError};
+use hearth_service::api;
 
 pub(crate) fn plan_add(context: &Context<'_>, request: &Request<'_>) -> Result<Plan, RpcError> {
     refuse_if_borrowed(context)?;
@@ -18,12 +19,30 @@ pub(crate) fn plan_add(context: &Context<'_>, request: &Request<'_>) -> Result<P
     let timeout_ms = params.timeout_ms.or(params.wait.then_some(REQUEST_TIMEOUT_MAX_MS));
     later(Lane::Slow, timeout_ms, move |call| {
         let service = &call.server.service;
-        let source = service.add(&root, params.name.as_deref())?;
-        if params.wait {
+        let kind = params.kind.unwrap_or_else(|| kind_of(service.kind_of(&root)));
+        let name = params.name.as_deref();
+        let sources = match kind {
+            SourceKind::Volume => vec![service.add(&root, name)?],
+            SourceKind::Ntfs => service.add_disk(&root, name, &call.cancel)?,
+        };
+        for source in sources.iter().filter(|_| params.wait) {
             service.wait_complete(&source.name, &call.cancel)?;
         }
-        reply(&call.id, &Source::from(source))
+        reply(&call.id, &added(sources)?)
     })
+}
+
+fn kind_of(kind: api::SourceKind) -> SourceKind {
+    match kind {
+        api::SourceKind::Volume => SourceKind::Volume,
+        api::SourceKind::Ntfs | api::SourceKind::NtfsDeleted => SourceKind::Ntfs,
+    }
+}
+
+fn added(sources: Vec<api::SourceInfo>) -> Result<Added, RpcError> {
+    let mut sources = sources.into_iter().map(Source::from);
+    let nothing = || RpcError::new(Code::Internal, "no volume was added");
+    Ok(Added { source: sources.next().ok_or_else(nothing)?, more: sources.collect() })
 }
 
 pub(crate) fn plan_forget(context: &Context<'_>, request: &Request<'_>) -> Result<Plan, RpcError> {

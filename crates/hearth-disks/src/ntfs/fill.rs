@@ -1,4 +1,7 @@
 //! Files of every sort that readers of NTFS stumble over.
+//!
+//! Many plain ones, a few of each rare sort, and gaps in the table of records where files were deleted. The same
+//! seed makes the same volume.
 
 use super::image::Mount;
 use std::fs::{self, File};

@@ -1,4 +1,7 @@
 //! A volume in a file, and its mount by `ntfs-3g`.
+//!
+//! The server of a mount runs as a child, and the end of a mount waits for it: only then is everything in the
+//! file. A volume is mounted once at a time.
 
 use std::fs::{self, File};
 use std::io::Read;

@@ -1,4 +1,7 @@
 //! `$Extend\$UsnJrnl` on a volume that has none: what Windows keeps and `ntfs-3g` does not.
+//!
+//! `ntfscp` may make the file where `ntfs-3g` may not; its streams are then written through a mount, holes
+//! included. What the journal holds is kept in memory as well, to be compared with and to be written again.
 
 use super::image::{Mount, NtfsImage};
 use super::usn::{Entry, PAGE_BYTES, Stretch};

@@ -1,4 +1,7 @@
 //! What a volume holds, as `ntfs-3g` shows it.
+//!
+//! A walk of a mount tells all but the sequence numbers of records; those are read from `$MFT`, which the mount
+//! shows as a file.
 
 use super::image::NtfsImage;
 use rustix::fs::getxattr;

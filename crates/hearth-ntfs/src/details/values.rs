@@ -1,6 +1,9 @@
-//! What the values of attributes mean. Each is decoded from its bytes alone.
+//! What the values of attributes mean.
+//!
+//! Each is decoded from its bytes alone, and from no more of them than the reader's bounds allow. A value that
+//! is too short for what it should be is shown as the bytes that it is.
 
-use crate::attribute::{self, Attribute, Form};
+use crate::attribute::{self, Attribute};
 use crate::bytes::{array_at, u16_at, u32_at, u64_at};
 use crate::file::{Namespace, Standard};
 use crate::limits;
@@ -11,7 +14,7 @@ use crate::read::ReadAt;
 use crate::reference::FileReference;
 use crate::reparse::{Reparse, Target};
 use crate::time::unix_nanos;
-use crate::value::local_bytes;
+use crate::value::local;
 use crate::volume::Volume;
 use hearth_core::UnixNanos;
 
@@ -126,8 +129,7 @@ pub(super) fn of<R: ReadAt>(volume: &Volume<R>, attribute: &Attribute<'_>) -> Op
         attribute::REPARSE_POINT => limits::REPARSE_BYTES,
         _ => return None,
     };
-    let starts = matches!(attribute.form, Form::External(head) if head.first_vcn == 0);
-    let value = local_bytes(volume, attribute, limit).ok().filter(|_| starts)?;
+    let value = local(volume, attribute)?.read_up_to(limit).ok()?;
     Some(decoded(attribute.kind, &value))
 }
 

@@ -9,11 +9,11 @@ use super::report::ReadReport;
 use crate::attribute::{ATTRIBUTE_LIST, Attribute, Form, REPARSE_POINT};
 use crate::file::Visit;
 use crate::limits;
-use crate::list::Entries;
+use crate::list::{Entries, others};
 use crate::parts::Parts;
 use crate::read::ReadAt;
 use crate::reference::FileReference;
-use crate::value::local_bytes;
+use crate::value::local;
 use crate::volume::Volume;
 
 /// Kept records of all threads, pieces by the file they belong to.
@@ -56,41 +56,55 @@ impl<'v, R: ReadAt> Joining<'v, R> {
         let (thread, base) = self.bases[at];
         let aside = &self.asides[thread as usize];
         let base = &aside.bases[base as usize];
-        let listed = Listed::of(self.volume, aside.attributes(base), base);
-        let pieces = self.pieces_of(base, &listed);
-        let records: Vec<_> = std::iter::once((aside, base)).chain(pieces.iter().copied()).collect();
-        let reparse = self.external_reparse(&records);
-        let mut parts = Parts::new(self.volume.geometry());
-        for attribute in records.iter().flat_map(|(aside, kept)| aside.attributes(kept)) {
-            let _ = parts.take(&attribute, base.head.reference.number());
-        }
+        let mut pieces = self.candidates(base);
+        let listed = Listed::of(self.volume, aside.attributes(base), base, pieces.len());
+        pieces.retain(|(_, piece)| listed.names(piece, base.head.in_use));
+        let is_short = listed.is_short_of(&pieces);
+        let in_use = pieces.iter().filter(|(_, piece)| piece.head.in_use).count() as u64;
+        pieces.insert(0, (aside, base));
+        let reparse = self.external_reparse(&pieces);
+        let mut parts = self.gathered(&pieces, base.head.reference.number());
         match &reparse {
             Some(Some(value)) => parts.take_reparse(value),
             Some(None) => parts.not_whole(),
             None => {}
         }
-        if listed.is_short_of(&pieces) || records.iter().any(|(_, kept)| !kept.whole) {
+        if is_short {
             parts.not_whole();
         }
         let file = parts.file(&base.head);
         report.files += 1;
         report.not_whole += u64::from(!file.whole);
         visitor.file(&file);
-        pieces.iter().filter(|(_, piece)| piece.head.in_use).count() as u64
+        in_use
     }
 
-    /// The extension records of a file.
-    fn pieces_of(&self, base: &Kept, listed: &Listed) -> Vec<(&Aside, &Kept)> {
+    /// What the records of a file say, but for what lies in clusters.
+    fn gathered<'a>(&self, records: &[(&'a Aside, &'a Kept)], number: u64) -> Parts<'a> {
+        let mut parts = Parts::new(self.volume.geometry());
+        for (aside, kept) in records {
+            for attribute in aside.attributes(kept) {
+                // Lists and what lies in clusters are seen to elsewhere.
+                let _ = parts.take(&attribute, number);
+            }
+            if !kept.whole {
+                parts.not_whole();
+            }
+        }
+        parts
+    }
+
+    /// The extension records that say that they belong to a file.
+    fn candidates(&self, base: &Kept) -> Vec<(&Aside, &Kept)> {
         let mut found = Vec::new();
         for sequence in uses(base.head.reference.sequence(), base.head.in_use) {
             let key = FileReference::new(base.head.reference.number(), sequence).to_key();
             let from = self.pieces.partition_point(|(base, ..)| *base < key);
             let own = self.pieces[from..].iter().take_while(|(base, ..)| *base == key);
-            let own = own.map(|(.., thread, at)| {
+            found.extend(own.map(|(.., thread, at)| {
                 let aside = &self.asides[*thread as usize];
                 (aside, &aside.pieces[*at as usize])
-            });
-            found.extend(own.filter(|(_, piece)| listed.names(piece, base.head.in_use)));
+            }));
         }
         found.truncate(limits::RECORDS_PER_FILE);
         found
@@ -103,7 +117,8 @@ impl<'v, R: ReadAt> Joining<'v, R> {
             attribute.kind == REPARSE_POINT && matches!(attribute.form, Form::External(_))
         };
         let attribute = attributes.find(external)?;
-        Some(local_bytes(self.volume, &attribute, limits::REPARSE_BYTES).ok())
+        let value = local(self.volume, &attribute);
+        Some(value.and_then(|value| value.read_up_to(limits::REPARSE_BYTES).ok()))
     }
 }
 
@@ -116,8 +131,8 @@ fn uses(sequence: u16, in_use: bool) -> impl Iterator<Item = u16> {
 /// What the list of attributes names.
 #[derive(Debug)]
 enum Listed {
-    /// These records, ascending, without the base.
-    Records(Vec<FileReference>),
+    /// These records, ascending, without the base. `cut` if there is more.
+    Records { records: Vec<FileReference>, cut: bool },
     /// There is no list.
     Nothing,
     /// There is one, and it cannot be read.
@@ -125,17 +140,25 @@ enum Listed {
 }
 
 impl Listed {
+    /// The list of a file that `pieces` records say that they belong to. Its length says nothing about how much
+    /// is justified: many files could share one long list. An entry takes about as much as its attribute.
     fn of<'a, R: ReadAt>(
         volume: &Volume<R>,
         mut attributes: impl Iterator<Item = Attribute<'a>>,
         base: &Kept,
+        pieces: usize,
     ) -> Self {
         let Some(list) = attributes.find(|attribute| attribute.kind == ATTRIBUTE_LIST) else {
             return Self::Nothing;
         };
-        match local_bytes(volume, &list, limits::LIST_BYTES) {
-            Ok(list) => Self::Records(others(&list, base.head.reference)),
-            Err(_) => Self::Unknown,
+        let attribute_bytes = u64::from(volume.geometry().record_bytes) * (pieces as u64 + 1);
+        let limit = (limits::UNJUSTIFIED_LIST_BYTES + 2 * attribute_bytes).min(limits::LIST_BYTES);
+        let read = local(volume, &list).map(|list| (list.len() > limit, list.read_up_to(limit)));
+        match read {
+            Some((cut, Ok(list))) => {
+                Self::Records { records: others(Entries(&list), base.head.reference), cut }
+            }
+            _ => Self::Unknown,
         }
     }
 
@@ -143,7 +166,7 @@ impl Listed {
         let own = piece.head.reference;
         piece.head.in_use == base_in_use
             && match self {
-                Self::Records(records) => uses(own.sequence(), piece.head.in_use).any(|sequence| {
+                Self::Records { records, .. } => uses(own.sequence(), piece.head.in_use).any(|sequence| {
                     records.binary_search(&FileReference::new(own.number(), sequence)).is_ok()
                 }),
                 Self::Nothing => false,
@@ -153,28 +176,19 @@ impl Listed {
 
     fn is_short_of(&self, pieces: &[(&Aside, &Kept)]) -> bool {
         match self {
-            Self::Records(records) => records.len() > pieces.len(),
+            Self::Records { records, cut } => *cut || records.len() > pieces.len(),
             Self::Nothing => false,
             Self::Unknown => true,
         }
     }
 }
 
-/// The records that a list names besides the base, ascending, each once.
-pub(crate) fn others(list: &[u8], base: FileReference) -> Vec<FileReference> {
-    let records = Entries(list).map(|entry| entry.record);
-    let mut others: Vec<_> = records.filter(|record| record.number() != base.number()).collect();
-    others.sort_unstable();
-    others.dedup();
-    others.truncate(limits::RECORDS_PER_FILE);
-    others
-}
-
 /// Numbers of all extension records that the kept base records name, ascending, each once.
 pub(crate) fn named_records<R: ReadAt>(volume: &Volume<R>, aside: &Aside) -> Vec<u64> {
     let mut numbers = Vec::new();
     for base in &aside.bases {
-        if let Listed::Records(records) = Listed::of(volume, aside.attributes(base), base) {
+        let listed = Listed::of(volume, aside.attributes(base), base, limits::RECORDS_PER_FILE);
+        if let Listed::Records { records, .. } = listed {
             numbers.extend(records.iter().map(|record| record.number()));
         }
     }

@@ -126,8 +126,11 @@ impl<V: Visit> Thread<V> {
         cancel: &CancelToken,
     ) -> Result<(), NtfsError> {
         let mut memory = Pieces::new(volume);
-        while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(piece) = pieces.get(at) else { return Ok(()) };
             cancel.check()?;
+            stretches::prefetch(volume, pieces, at);
             let files = self.report.files;
             let records = memory.read(piece, &mut self.report, cancel)?;
             let Self { visitor, aside, report } = self;
@@ -139,7 +142,6 @@ impl<V: Visit> Thread<V> {
             let count = piece.end - piece.start;
             counters.add(count, self.report.files - files, count * u64::from(volume.geometry().record_bytes));
         }
-        Ok(())
     }
 }
 

@@ -1,4 +1,7 @@
 //! What reading records met: figures while it runs, and a report at its end.
+//!
+//! Damage is no error here: a volume with bad records is told as far as it goes, and the report says how far
+//! that is, so that who asked can decide whether it is enough.
 
 use crate::limits;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,7 @@
 //! One record after the other: told where it tells a file alone, else kept aside.
+//!
+//! Nothing is allocated for a record that tells a file alone, and nothing is checked of a slot that nobody
+//! asked for. One of the first records is replaced by its copy where it is damaged.
 
 use super::aside::Aside;
 use super::report::ReadReport;

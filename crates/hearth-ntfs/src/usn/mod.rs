@@ -6,11 +6,13 @@
 //! skipped up to the next page and counted.
 //! Source: `USN_RECORD_V2`, `_V3`, `_V4` and `USN_JOURNAL_DATA` of winioctl.h.
 
+mod journal;
 mod record;
 mod records;
 mod touched;
 mod words;
 
+pub use journal::{Journal, JournalError, JournalRead, is_journal};
 pub use record::{Extents, UsnRecord};
 pub use records::{Records, first_usn, parse};
 pub use touched::Touched;

@@ -1,5 +1,9 @@
 //! One record of the journal, in any of its three forms.
+//!
+//! Version 2 is what NTFS writes; 3 has wider file identifiers, of which NTFS fills half; 4 tells changed ranges
+//! and has neither name nor time, and follows a record of version 3 that has both.
 
+use crate::bytes::{u16_at, u32_at, u64_at};
 use crate::name::Utf16;
 use crate::reference::FileReference;
 use crate::time::unix_nanos;
@@ -150,16 +154,4 @@ fn name(bytes: &[u8], at: usize, head: usize) -> Option<Utf16<'_>> {
 /// A file identifier of 128 bits, as NTFS fills it: the lower half is the reference, the upper half zero.
 fn long_reference(bytes: &[u8], at: usize) -> Option<FileReference> {
     (u64_at(bytes, at + 8)? == 0).then_some(FileReference::from_disk(u64_at(bytes, at)?))
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes.get(at..)?.first_chunk().copied().map(u16::from_le_bytes)
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..)?.first_chunk().copied().map(u32::from_le_bytes)
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    bytes.get(at..)?.first_chunk().copied().map(u64::from_le_bytes)
 }

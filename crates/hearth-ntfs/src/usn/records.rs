@@ -1,11 +1,14 @@
 //! The records of a stretch of the journal, page by page.
+//!
+//! A record counts only where it says it lies, and within its page. The first bytes of a page that are no record
+//! end the page: they are zeroes up to its end, or all of it is counted as skipped.
 
 use super::PAGE_BYTES;
 use super::record::{MIN_BYTES, UsnRecord, length};
 
 /// The records of `bytes`, which lie in the journal from `first_usn` on.
 pub fn parse(bytes: &[u8], first_usn: u64) -> Records<'_> {
-    Records { bytes, at: 0, first_usn, skipped_bytes: 0 }
+    Records { bytes, at: 0, first_usn, settled: 0, skipped_bytes: 0 }
 }
 
 /// The USN of the first byte of a piece of a journal that does not say where it comes from: told by the first
@@ -35,6 +38,8 @@ pub struct Records<'a> {
     bytes: &'a [u8],
     at: usize,
     first_usn: u64,
+    /// Up to here all is known; what follows is zeroes so far.
+    settled: usize,
     skipped_bytes: u64,
 }
 
@@ -44,8 +49,14 @@ impl<'a> Records<'a> {
         self.skipped_bytes
     }
 
+    /// From where to go on when there is more: behind the last record or garbage. Zeroes behind it may be the end
+    /// of a page, or a record that did not reach the disk yet.
+    pub fn settled_usn(&self) -> u64 {
+        self.first_usn.saturating_add(self.settled as u64)
+    }
+
     /// Where the next record would lie.
-    pub fn next_usn(&self) -> u64 {
+    fn next_usn(&self) -> u64 {
         self.first_usn.saturating_add(self.at as u64)
     }
 
@@ -59,6 +70,7 @@ impl<'a> Records<'a> {
     fn skip(&mut self, page: &[u8]) {
         if page.iter().any(|byte| *byte != 0) {
             self.skipped_bytes += page.len() as u64;
+            self.settled = self.at + page.len();
         }
         self.at += page.len();
     }
@@ -72,6 +84,7 @@ impl<'a> Iterator for Records<'a> {
             let page = self.page();
             if let Some((record, len)) = UsnRecord::read(page, self.next_usn()) {
                 self.at += len;
+                self.settled = self.at;
                 return Some(record);
             }
             self.skip(page);

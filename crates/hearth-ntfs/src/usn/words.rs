@@ -1,4 +1,7 @@
 //! Reasons and sources as words.
+//!
+//! The words are the names of `USN_REASON_…` and `USN_SOURCE_…` in winioctl.h, in lower case and with hyphens, so
+//! that people find them in the documents of Windows.
 
 /// `USN_REASON_…` that decisions hang on.
 pub mod reason {

@@ -166,6 +166,25 @@ fn the_bad_clusters_of_a_volume_take_what_is_bad() {
 }
 
 #[test]
+fn a_compressed_content_takes_what_its_clusters_take() {
+    let value = External {
+        sparse_bytes: Some(8192),
+        ..External::plain(60_000, 4096, vec![(Some(100), 2), (None, 14)])
+    };
+    let mut content = image::external(image::DATA, &[], &value);
+    content.bytes[12..14].copy_from_slice(&[1, 0]);
+    let told =
+        row(&image::volume(&[(NUMBER, base(1, [named("a"), vec![content.clone()]].concat()))]), Which::InUse);
+    let data = told.unwrap().data.unwrap();
+    assert_eq!((data.size, data.allocated), (60_000, 8192));
+    assert_eq!((data.compressed, data.sparse, data.encrypted, data.resident), (true, false, false, false));
+    content.bytes[12..14].copy_from_slice(&[0, 0x40]);
+    let told = row(&image::volume(&[(NUMBER, base(1, [named("a"), vec![content]].concat()))]), Which::InUse);
+    let data = told.unwrap().data.unwrap();
+    assert_eq!((data.allocated, data.compressed, data.encrypted), (61_440, false, true));
+}
+
+#[test]
 fn what_is_compressed_or_lies_outside_of_a_bare_record_file_is_refused() {
     use hearth_ntfs::ReadAt;
     let mut compressed =

@@ -4,6 +4,7 @@ use crate::model::{self, Built, Spec};
 use crate::rows::{self, Row};
 use hearth_ntfs::{DataSize, Namespace, ReadAt, Volume, Which};
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 fn namespace(number: u8) -> Namespace {
     match number {
@@ -90,6 +91,21 @@ proptest! {
             prop_assert!(!read || out == wanted[part.0 as usize..end]);
             let holes = wanted.iter().take_while(|byte| **byte == 0).count() as u64;
             prop_assert!(content.first_stored() <= holes || content.first_stored() >= content.initialised());
+        }
+    }
+
+    #[test]
+    fn each_number_asked_for_is_told_once(plan in model::plan(), numbers in prop::collection::vec(0_u64..300, 0..60)) {
+        let built = model::build(&plan);
+        let volume = Volume::open(built.image.bytes.clone()).unwrap();
+        let (all, _) = rows::all(&volume, Which::InUse, 1);
+        let (some, report) = rows::some(&volume, &numbers);
+        let asked: BTreeSet<_> = numbers.iter().copied().collect();
+        prop_assert!(some.iter().map(|row| row.reference.number()).eq(asked.iter().copied()));
+        prop_assert_eq!(report.unreadable.len(), 0);
+        for row in some {
+            let whole = all.iter().find(|own| own.reference.number() == row.reference.number());
+            prop_assert!(whole.map_or(!row.in_use && row.names.is_empty(), |own| *own == row));
         }
     }
 }

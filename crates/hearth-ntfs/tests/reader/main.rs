@@ -9,6 +9,8 @@ mod image;
 mod joined;
 mod model;
 mod opening;
+mod oracle;
+mod reads;
 mod record_details;
 mod rows;
 mod samples;

@@ -60,6 +60,8 @@ pub(crate) struct Built {
     pub(crate) contents: Vec<Option<Vec<u8>>>,
     pub(crate) orphans: u64,
     pub(crate) mft_bytes: u64,
+    /// `$MFT` in one piece.
+    pub(crate) mft: Vec<u8>,
 }
 
 fn value() -> impl Strategy<Value = Value> {
@@ -347,7 +349,7 @@ pub(crate) fn build(plan: &Plan) -> Built {
     }
     let contents = built.iter().map(|(_, (_, content))| content.clone()).collect();
     let files = built.into_iter().map(|(spec, (number, _))| (number, spec)).collect();
-    Built { image, files, contents, orphans: builder.orphans, mft_bytes: most * record }
+    Built { image, files, contents, orphans: builder.orphans, mft_bytes: most * record, mft: records }
 }
 
 /// Lays `$MFT` out in pieces, mapped by record 0 and by records of its own; all of its extents.

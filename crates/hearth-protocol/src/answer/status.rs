@@ -158,12 +158,15 @@ pub struct Shard {
     pub last_save_error: Option<String>,
     /// How its changes are noticed.
     pub feed: Feed,
+    /// How the last body of an NTFS volume came to be; absent of other sources.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk: Option<DiskUpdate>,
 }
 
 /// How changes of a source are noticed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Feed {
-    /// `fanotify`, `inotify`, `poll` or `none`.
+    /// `fanotify`, `inotify`, `journal`, `poll` or `none`.
     pub kind: String,
     /// True if changes are told as they happen.
     pub live: bool,
@@ -191,6 +194,29 @@ pub struct Compared {
     pub looked: u64,
     /// Rows that changed.
     pub changed: u64,
+}
+
+/// How the index came to follow its NTFS volume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskUpdate {
+    /// `read`: the whole file table; `replayed`: the change journal; `unchanged`: nothing had happened.
+    pub how: String,
+    /// Why the whole file table was read, a word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The same in a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_text: Option<String>,
+    /// When, nanoseconds since 1970 UTC.
+    pub at_ns: i64,
+    /// Records read: of the file table, or of the journal.
+    pub records: u64,
+    /// Files that were looked at.
+    pub files: u64,
+    /// Entries that a replay changed.
+    pub changed: u64,
+    /// Milliseconds it took.
+    pub took_ms: u64,
 }
 
 /// A running scan.

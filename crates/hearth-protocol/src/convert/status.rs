@@ -13,7 +13,7 @@ impl From<api::ShardStatus> for answer::Shard {
         answer::Shard {
             v: V1,
             id: shard.source.id,
-            kind: shard.source.kind.to_owned(),
+            kind: shard.source.kind.as_str().to_owned(),
             root: RootField(shard.source.root),
             name: shard.source.name,
             tier: shard.tier.as_str().to_owned(),
@@ -48,6 +48,7 @@ impl From<api::ShardStatus> for answer::Shard {
             unsaved: shard.unsaved,
             last_save_error: shard.last_save_error,
             feed: feed(shard.feed),
+            disk: shard.disk.map(disk),
         }
     }
 }
@@ -72,6 +73,20 @@ fn feed(feed: api::FeedStatus) -> answer::Feed {
             looked: compare.looked,
             changed: compare.changed,
         }),
+    }
+}
+
+fn disk(disk: api::DiskStatus) -> answer::DiskUpdate {
+    let (reason, reason_text) = load_words(disk.reason);
+    answer::DiskUpdate {
+        how: disk.how.to_owned(),
+        reason,
+        reason_text,
+        at_ns: disk.at_ns,
+        records: disk.records,
+        files: disk.files,
+        changed: disk.changed,
+        took_ms: disk.took_ms,
     }
 }
 

@@ -14,13 +14,15 @@ use serde::{Deserialize, Serialize};
 pub enum SourceKind {
     /// A mounted file system or a subtree of one.
     Volume,
+    /// An NTFS disk, or an image of one.
+    Ntfs,
 }
 
 /// `add`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AddParams {
-    /// Root of the source.
+    /// Root of the source; of a disk with several NTFS volumes `PATH#NUMBER` for one of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// The same, not UTF-8.

@@ -3,8 +3,8 @@
 //! What cannot be had is said in words, beside what is used instead.
 
 use super::own::OwnFolders;
-use crate::config::{FeedChoice, WatchConfig};
 use crate::api::{SourceInfo, SourceKind};
+use crate::config::{FeedChoice, WatchConfig};
 use crate::ntfs::{DiskProbe, Media};
 use crate::walk::{self, Walk};
 use hearth_watch::{Feed, FeedError, FeedKind, FeedOptions, ReadAhead, fanotify, inotify, polling, probing};

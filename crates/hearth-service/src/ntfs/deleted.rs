@@ -32,7 +32,11 @@ impl Service {
     ///
     /// # Errors
     /// There is none, or none that can hold a match.
-    pub(crate) fn deleted_from(&self, within: &[Vec<u8>], query: &Query) -> Result<Arc<Shards>, ServiceError> {
+    pub(crate) fn deleted_from(
+        &self,
+        within: &[Vec<u8>],
+        query: &Query,
+    ) -> Result<Arc<Shards>, ServiceError> {
         let all = self.catalogue.load();
         let volumes: Shards =
             all.iter().filter(|shard| shard.source.info.kind == SourceKind::Ntfs).cloned().collect();

@@ -4,7 +4,7 @@
 //! records; what it makes of an index equals what reading everything would. Where that is in doubt, everything is read, and
 //! the reason is kept.
 
-use super::medium::{Media, Spot};
+use super::medium::{Media, Spot, Stamp};
 use super::opening::{OpenError, Opened};
 use super::position::{Position, VolumeState};
 use super::reread::{Reread, Way, check_bitmap, way};
@@ -14,6 +14,7 @@ use crate::api::{ScanOutcome, SourceKind};
 use crate::catalogue::Source;
 use crate::clock;
 use crate::forecast::working_bytes;
+use crate::journal;
 use crate::maker::{Comparison, Failure, Made, Present, Renewed};
 use crate::pools::Pools;
 use crate::run::{ScanRun, millis};
@@ -22,7 +23,7 @@ use hearth_files::digest::Digest;
 use hearth_files::follow::{Seen as Places, take_records};
 use hearth_files::index::{Body, Root, Volume};
 use hearth_ntfs::usn::{Journal, Touched};
-use hearth_ntfs::{details, Counters, NtfsError, ReadReport, Which};
+use hearth_ntfs::{Counters, NtfsError, ReadReport, Which, details};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
@@ -69,14 +70,12 @@ impl Disks {
 
     fn read(&self, source: &Source, run: &ScanRun, why: Reread) -> Result<Made, Failure> {
         let opened = self.media.volume(&Spot::of(&source.info.root), true, &run.cancel)?;
-        // What is written while the table is read is in the journal after this.
-        let state = opened.state()?;
         let rows = match source.info.kind {
             SourceKind::NtfsDeleted => Rows::Deleted,
             SourceKind::Volume | SourceKind::Ntfs => Rows::Present,
         };
-        let read = self.read_table(&opened, rows, run)?;
-        let root = Root { path: source.root.clone(), meta: read.root };
+        let read = self.read_known(source, &opened, rows, run)?;
+        let root = Root { path: source.root.clone(), meta: read.table.root };
         let building = Instant::now();
         let chunks = run.drain_chunks();
         let pool = &self.pools.build;
@@ -89,14 +88,15 @@ impl Disks {
         let digest = Digest::of(&body);
         run.cancel.check()?;
         let built_in = building.elapsed();
-        let position = Position { stamp: opened.stamp, volume: state, orphans: read.orphans };
+        let position =
+            Position { stamp: read.stamp, volume: read.state.clone(), orphans: read.table.orphans };
         source.disk.put(&body, position);
         let took_ms = millis(run.began.elapsed());
-        let records = read.report.records;
+        let records = read.table.report.records;
         source.disk.note(Update { how: How::Read(why), records, files: body.entries(), changed: 0, took_ms });
         Ok(Made {
             peak_bytes: working_bytes(body.entries()),
-            outcome: outcome(&read, &body, took_ms, millis(built_in)),
+            outcome: outcome(&read.table, &body, took_ms, millis(built_in)),
             body,
             digest: Arc::new(digest),
             began: run.began,
@@ -111,17 +111,51 @@ impl Disks {
         })
     }
 
+    /// Reads the table, and how far that is: the journal's end of before, so that what is written meanwhile comes after it. Where
+    /// the journal is, is known from the last time or from the table itself; then the table is read again, unless nothing
+    /// was written meanwhile.
+    fn read_known(
+        &self,
+        source: &Source,
+        opened: &Opened,
+        rows: Rows,
+        run: &ScanRun,
+    ) -> Result<Read, Failure> {
+        let mut journal = source.disk.journal();
+        let mut stamp = opened.stamp;
+        loop {
+            let before = opened.state(journal, &run.cancel)?;
+            let table = self.read_table(opened, rows, run)?;
+            let now = self.media.stamp(&Spot::of(&source.info.root));
+            let untouched = stamp.zip(now).is_some_and(|(before, now)| now.is_same(&before));
+            if journal == table.journal || !opened.follows {
+                return Ok(Read { table, stamp, state: before });
+            }
+            journal = table.journal;
+            source.disk.know_journal(journal);
+            if untouched {
+                let state = opened.state(journal, &run.cancel)?;
+                return Ok(Read { table, stamp, state });
+            }
+            drop(run.drain_chunks());
+            stamp = now;
+        }
+    }
+
     /// Reads all records into rows, once more if something hangs in the air.
     fn read_table(&self, opened: &Opened, rows: Rows, run: &ScanRun) -> Result<Table, Failure> {
-        let records = u32::try_from(opened.volume.record_count()).ok().filter(|records| *records < u32::MAX - 2);
-        let records = records.ok_or_else(|| Failure::Failed("the file table is too long to be real".to_owned()))?;
+        let records =
+            u32::try_from(opened.volume.record_count()).ok().filter(|records| *records < u32::MAX - 2);
+        let records =
+            records.ok_or_else(|| Failure::Failed("the file table is too long to be real".to_owned()))?;
         let folders = Folders::new(records);
         let (seen, report) = self.pass(opened, rows, run, &folders, None)?;
         let root = seen.iter().find_map(|seen| seen.root);
         let root = root.ok_or_else(|| Failure::Failed("the file table has no root directory".to_owned()))?;
+        let journal = seen.iter().find_map(|seen| seen.journal);
         let plan = Plan::of(rows, &folders, &seen);
         if !plan.is_needed() {
-            return Ok(Table { root, report, orphans: 0 });
+            return Ok(Table { root, report, orphans: 0, journal });
         }
         drop(run.drain_chunks());
         let (seen, report) = self.pass(opened, rows, run, &folders, Some(&plan))?;
@@ -129,7 +163,7 @@ impl Disks {
         if orphans > 0 {
             run.take(plan.folder_row());
         }
-        Ok(Table { root, report, orphans })
+        Ok(Table { root, report, orphans, journal })
     }
 
     fn pass(
@@ -148,13 +182,19 @@ impl Disks {
     }
 
     /// Brings an index up to its volume.
-    pub(crate) fn compare(&self, source: &Source, run: &ScanRun, present: &Present) -> Result<Comparison, Failure> {
+    pub(crate) fn compare(
+        &self,
+        source: &Source,
+        run: &ScanRun,
+        present: &Present,
+    ) -> Result<Comparison, Failure> {
         let was = source.disk.position_of(&present.body);
         let spot = Spot::of(&source.info.root);
-        let stamp = std::fs::metadata(&spot.file).ok().and_then(|meta| super::medium::Stamp::of(&meta));
-        if let Some(position) = was.as_ref().filter(|was| stamp.is_some() && was.stamp == stamp) {
+        let stamp = self.media.stamp(&spot);
+        let same = |was: &Stamp| was.settled && stamp.is_some_and(|now| now.is_same(was));
+        if let Some(position) = was.as_ref().filter(|was| was.stamp.as_ref().is_some_and(same)) {
             let position = (**position).clone();
-            return Ok(self.unchanged(source, run, present, position));
+            return Ok(Comparison::Renewed(self.unchanged(source, run, present, position)));
         }
         let replayed = match source.info.kind {
             SourceKind::NtfsDeleted => Err(Reread::Asked),
@@ -170,11 +210,11 @@ impl Disks {
         }
     }
 
-    fn unchanged(&self, source: &Source, run: &ScanRun, present: &Present, position: Position) -> Comparison {
+    fn unchanged(&self, source: &Source, run: &ScanRun, present: &Present, position: Position) -> Renewed {
         source.disk.put(&present.body, position);
         let took_ms = millis(run.began.elapsed());
         source.disk.note(Update { how: How::Unchanged, records: 0, files: 0, changed: 0, took_ms });
-        Comparison::Renewed(renewed(present, Arc::clone(&present.body), Places::default(), false, run))
+        renewed(present, Arc::clone(&present.body), Places::default(), false, run)
     }
 
     /// Replays the journal; the inner error is why that cannot be done.
@@ -187,15 +227,21 @@ impl Disks {
     ) -> Result<Result<Renewed, Reread>, Failure> {
         let spot = Spot::of(&source.info.root);
         let mut opened = self.media.volume(&spot, true, &run.cancel)?;
-        let mut state = opened.state()?;
+        let number = was.and_then(Position::journal);
+        let mut state = opened.state(number, &run.cancel)?;
+        let unsettled = |was: &Position| {
+            let (before, now) = (was.stamp.as_ref()?, opened.stamp.as_ref()?);
+            (now.is_same(before) && was.volume == state).then_some(())
+        };
+        if let Some(was) = was.filter(|was| unsettled(was).is_some()) {
+            let position = Position { stamp: opened.stamp, volume: state, orphans: was.orphans };
+            return Ok(Ok(self.unchanged(source, run, present, position)));
+        }
         let mut replay = match (way(was, state.as_ref()), was) {
             (Ok(Way::Replay(from)), Some(was)) => Replay::new(from, was, &present.body),
             (Ok(_), Some(was)) => {
                 let position = Position { stamp: opened.stamp, volume: state, orphans: was.orphans };
-                let Comparison::Renewed(renewed) = self.unchanged(source, run, present, position) else {
-                    return Ok(Err(Reread::NoPosition));
-                };
-                return Ok(Ok(renewed));
+                return Ok(Ok(self.unchanged(source, run, present, position)));
             }
             (Err(why), _) => return Ok(Err(why)),
             (Ok(_), None) => return Ok(Err(Reread::NoPosition)),
@@ -205,12 +251,10 @@ impl Disks {
                 return Ok(Err(why));
             }
             // What was read may be newer than the journal was: it is read on until nothing is added.
-            let stamp = opened.stamp;
             opened = self.media.volume(&spot, true, &run.cancel)?;
-            state = opened.state()?;
+            state = opened.state(number, &run.cancel)?;
             let end = state.as_ref().and_then(|state| state.journal).map(|journal| journal.next_usn);
             if end == Some(replay.from) {
-                opened.stamp = stamp;
                 break;
             }
         }
@@ -227,6 +271,15 @@ struct Table {
     root: hearth_files::entry::Meta,
     report: ReadReport,
     orphans: u64,
+    /// Record of the change journal.
+    journal: Option<u64>,
+}
+
+/// A table, and how far it was read.
+struct Read {
+    table: Table,
+    stamp: Option<Stamp>,
+    state: Option<VolumeState>,
 }
 
 /// A replay under way.
@@ -251,21 +304,29 @@ impl<'a> Replay<'a> {
 
     /// Takes in what the journal holds now.
     fn round(&mut self, opened: &Opened, cancel: &CancelToken) -> Result<Result<(), Reread>, Failure> {
-        let Some(journal) = Journal::open(&opened.volume)? else { return Ok(Err(Reread::JournalAbsent)) };
+        let journal = match self.was.journal() {
+            Some(number) => Journal::at(&opened.volume, number, cancel)?,
+            None => None,
+        };
+        let Some(journal) = journal else { return Ok(Err(Reread::JournalAbsent)) };
         let mut touched = Touched::new(usize::try_from(self.most).unwrap_or(usize::MAX));
         let read = match journal.read(self.from, cancel, &mut |record| touched.take(record)) {
             Ok(read) => read,
             Err(hearth_ntfs::usn::JournalError::Ntfs(error)) => return Err(error.into()),
             Err(error) => return Ok(Err(error.into())),
         };
+        if read.skipped_bytes > 0 {
+            return Ok(Err(Reread::Unreadable(format!("{} bytes of it are no records", read.skipped_bytes))));
+        }
         self.records += read.records;
         let own = (0..SYSTEM_RECORDS).chain([journal.number()]);
         let mut numbers: BTreeSet<u64> = own.collect();
-        let (Some(files), Some(parents)) = (touched.files(), touched.parents()) else {
-            return Ok(Err(Reread::TooMuch { records: read.records }));
-        };
+        let too_much = Reread::TooMuch { records: read.records };
+        let Some(files) = touched.files() else { return Ok(Err(too_much)) };
+        numbers.extend(files);
         // The times of a folder change with what is in it, of which the journal says nothing.
-        numbers.extend(files.iter().chain(parents));
+        let Some(parents) = touched.parents() else { return Ok(Err(too_much)) };
+        numbers.extend(parents);
         numbers.retain(|number| *number < opened.volume.record_count());
         let numbers: Vec<u64> = numbers.into_iter().collect();
         let mut collector = Collector::default();
@@ -277,10 +338,9 @@ impl<'a> Replay<'a> {
         if taken.misplaced > 0 {
             return Ok(Err(Reread::Inconsistent { misplaced: taken.misplaced }));
         }
-        if let Some(meta) = collector.root {
-            self.volume.apply(&[hearth_files::index::Change::Meta { meta }]);
-        }
-        crate::journal::add(&mut self.places, &taken.seen);
+        let applied = self.places.applied + taken.seen.applied;
+        journal::add(&mut self.places, &taken.seen);
+        self.places.applied = applied;
         self.touched.extend(numbers);
         self.from = read.next_usn;
         Ok(Ok(()))
@@ -303,16 +363,27 @@ impl<'a> Replay<'a> {
         run: &ScanRun,
         present: &Present,
         opened: &Opened,
-        state: Option<VolumeState>,
+        mut state: Option<VolumeState>,
     ) -> Renewed {
+        let journal = state.as_mut().and_then(|state| state.journal.as_mut());
+        // What came after the last round is for the next comparison.
+        journal.into_iter().for_each(|journal| journal.next_usn = self.from);
         let changed = self.places.applied > 0;
         let body = if changed { Arc::new(self.volume.body()) } else { Arc::clone(&present.body) };
         let position = Position { stamp: opened.stamp, volume: state, orphans: self.was.orphans };
         source.disk.put(&body, position);
         let (records, files) = (self.records, self.touched.len() as u64);
         let took_ms = millis(run.began.elapsed());
-        let update = Update { how: How::Replayed, records, files, changed: self.places.applied as u64, took_ms };
-        info!(source = source.info.name, records, files, changed = update.changed, took_ms, "journal replayed");
+        let update =
+            Update { how: How::Replayed, records, files, changed: self.places.applied as u64, took_ms };
+        info!(
+            source = source.info.name,
+            records,
+            files,
+            changed = update.changed,
+            took_ms,
+            "journal replayed"
+        );
         source.disk.note(update);
         renewed(present, body, self.places, changed, run)
     }

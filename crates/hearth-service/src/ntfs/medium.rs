@@ -74,31 +74,53 @@ impl Spot {
     }
 }
 
-/// Tells whether a file was written to. Two that are equal and settled are of the same content.
+/// Tells whether a medium was written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
+    /// Inode of a file; of a device, the run of the system that counted what was written.
     pub(crate) inode: u64,
+    /// Length of a file; of a device, writes.
     pub(crate) len: u64,
-    pub(crate) modified_ns: i64,
-    pub(crate) changed_ns: i64,
+    /// Time of the last write to a file; of a device, sectors written.
+    pub(crate) modified: i64,
+    /// Time of the last change of a file's inode; nothing of a device.
+    pub(crate) changed: i64,
+    /// False for a file that was written to a moment before: it may have been written to again at the same time.
+    pub(crate) settled: bool,
 }
 
 impl Stamp {
-    /// The stamp of a file; `None` for a device, which has no times of its own, and for a file that was written to a
-    /// moment ago.
+    /// The stamp of a file or device; `None` where the system does not count what is written to a device.
     pub(crate) fn of(meta: &Metadata) -> Option<Self> {
-        let settled = SystemTime::now().duration_since(meta.modified().ok()?).is_ok_and(|age| age >= GRAIN);
-        (meta.is_file() && settled).then(|| Self::unsettled(meta))
-    }
-
-    pub(crate) fn unsettled(meta: &Metadata) -> Self {
+        if !meta.is_file() {
+            return Self::of_device(meta.rdev());
+        }
         let nanos = |seconds: i64, nanos: i64| seconds.saturating_mul(1_000_000_000).saturating_add(nanos);
-        Self {
+        let age = meta.modified().ok().and_then(|at| SystemTime::now().duration_since(at).ok());
+        Some(Self {
             inode: meta.ino(),
             len: meta.len(),
-            modified_ns: nanos(meta.mtime(), meta.mtime_nsec()),
-            changed_ns: nanos(meta.ctime(), meta.ctime_nsec()),
-        }
+            modified: nanos(meta.mtime(), meta.mtime_nsec()),
+            changed: nanos(meta.ctime(), meta.ctime_nsec()),
+            settled: age.is_some_and(|age| age >= GRAIN),
+        })
+    }
+
+    /// What the block layer has written; it counts from the start of the system on.
+    fn of_device(device: u64) -> Option<Self> {
+        let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+        let counts = std::fs::read_to_string(format!("/sys/dev/block/{major}:{minor}/stat")).ok()?;
+        let count = |at: usize| counts.split_whitespace().nth(at)?.parse::<u64>().ok();
+        let run = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        let run = blake3::hash(run.trim().as_bytes());
+        let inode = u64::from_le_bytes(*run.as_bytes().first_chunk()?);
+        Some(Self { inode, len: count(4)?, modified: count(6)?.cast_signed(), changed: 0, settled: true })
+    }
+
+    /// True if nothing was written since the other one was taken, as far as this can tell.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        (self.inode, self.len, self.modified, self.changed)
+            == (other.inode, other.len, other.modified, other.changed)
     }
 }
 
@@ -129,7 +151,8 @@ impl Media {
         let failed = |source: io::Error| MediumError::Io { path: path.to_owned(), source };
         // A pipe would wait for its other end.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let mut file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(|e| failed(e.into()))?);
+        let mut file =
+            File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(|e| failed(e.into()))?);
         let meta = file.metadata().map_err(failed)?;
         if let Some(what) = unfit(&meta) {
             return Err(MediumError::Kind { path: path.to_owned(), what });
@@ -166,9 +189,11 @@ impl Media {
         packing: Packing,
         cancel: &CancelToken,
     ) -> Result<Bytes, MediumError> {
-        let stamp = Stamp::unsettled(meta);
+        let Some(stamp) = Stamp::of(meta) else {
+            return Err(MediumError::Kind { path: path.to_owned(), what: "no file" });
+        };
         let known = self.expanded.lock().clone();
-        if let Some((_, _, bytes)) = known.filter(|(known, at, _)| known == path && *at == stamp) {
+        if let Some((_, _, bytes)) = known.filter(|(known, at, _)| known == path && at.is_same(&stamp)) {
             return Ok(bytes);
         }
         let scratch = self.expand(file, packing, cancel)?;
@@ -362,11 +387,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         fs::write(&path, "x").unwrap();
-        assert_eq!(Stamp::of(&path.metadata().unwrap()), None);
+        let fresh = Stamp::of(&path.metadata().unwrap()).unwrap();
+        assert!(!fresh.settled);
         let old = SystemTime::now() - Duration::from_secs(60);
         File::options().write(true).open(&path).unwrap().set_modified(old).unwrap();
         let stamp = Stamp::of(&path.metadata().unwrap()).unwrap();
+        assert!(stamp.settled && !stamp.is_same(&fresh) && stamp.is_same(&stamp));
         fs::write(&path, "y").unwrap();
-        assert_ne!(Stamp::unsettled(&path.metadata().unwrap()), stamp);
+        assert!(!Stamp::of(&path.metadata().unwrap()).unwrap().is_same(&stamp));
     }
 }

@@ -4,7 +4,9 @@
 //! compressed capture of one, or a file table alone; `#N` behind it names a partition. Nothing here opens anything for
 //! writing.
 
+mod asking;
 mod deleted;
+mod folders;
 mod making;
 mod medium;
 mod opening;
@@ -12,9 +14,12 @@ mod position;
 mod probe;
 mod reread;
 mod rows;
+mod seeking;
+mod telling;
 mod track;
 
 pub(crate) use making::Disks;
+use medium::Stamp;
 pub(crate) use medium::{Media, Spot};
 pub(crate) use opening::OpenError;
 pub(crate) use position::Position;
@@ -28,6 +33,11 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 
 impl Media {
+    /// The stamp of the medium that a spot is on, if it has one.
+    pub(crate) fn stamp(&self, spot: &Spot) -> Option<Stamp> {
+        Stamp::of(&fs::metadata(&spot.file).ok()?)
+    }
+
     /// Working set of the first read of a root, bytes: one row for each record. What cannot be opened now, or is a capture,
     /// is taken for small; what is larger shows while it is read.
     pub(crate) fn first_read(&self, root: &[u8]) -> u64 {
@@ -62,7 +72,9 @@ impl Media {
             }
             // Another copy is another source.
             None => {
-                for number in [meta.ino(), meta.len(), meta.mtime().cast_unsigned(), meta.mtime_nsec().cast_unsigned()] {
+                for number in
+                    [meta.ino(), meta.len(), meta.mtime().cast_unsigned(), meta.mtime_nsec().cast_unsigned()]
+                {
                     bytes.extend_from_slice(&number.to_le_bytes());
                 }
             }

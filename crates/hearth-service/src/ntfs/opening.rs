@@ -7,10 +7,15 @@ use super::medium::{Bytes, Media, MediumError, Spot, Stamp};
 use super::position::{JournalState, VolumeState};
 use hearth_core::{CancelToken, Cancelled};
 use hearth_ntfs::partitions::{self, Place};
-use hearth_ntfs::usn::Journal;
+use hearth_ntfs::usn::{Journal, JournalError};
 use hearth_ntfs::{NtfsError, Volume, Window, logfile};
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// What is read of a journal to find its last record, bytes.
+const TAIL_BYTES: u64 = 128 << 10;
+/// What no record of a journal crosses, bytes.
+const PAGE_BYTES: u64 = 4096;
 
 /// First bytes of a file record.
 const RECORD: &[u8; 4] = b"FILE";
@@ -59,23 +64,43 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    /// What a later look is to be compared with; `None` if only the medium's stamp can tell.
+    /// What a later look is to be compared with; `None` if only the medium's stamp can tell. `journal` is the number of the
+    /// record of the journal, if there is one.
     ///
     /// # Errors
     /// As reading.
-    pub(crate) fn state(&self) -> Result<Option<VolumeState>, NtfsError> {
+    pub(crate) fn state(
+        &self,
+        journal: Option<u64>,
+        cancel: &CancelToken,
+    ) -> Result<Option<VolumeState>, NtfsError> {
         if !self.follows {
             return Ok(None);
         }
-        let journal = Journal::open(&self.volume)?;
+        let journal = match journal {
+            Some(number) => Journal::at(&self.volume, number, cancel)?,
+            None => None,
+        };
         Ok(Some(VolumeState {
-            journal: journal.map(|journal| JournalState { id: journal.id(), next_usn: journal.next_usn() }),
+            journal: journal.map(|journal| end_of(&journal, cancel)).transpose()?,
             log: logfile::state(&self.volume)?,
             dirty: self.volume.information()?.is_dirty(),
             mft_bytes: self.volume.mft_bytes(),
             bitmap: self.volume.bitmap()?.unwrap_or_default(),
         }))
     }
+}
+
+/// Where a journal ends. What looks like its end may be records that have not reached the disk, so that the end is
+/// behind the last record.
+fn end_of(journal: &Journal<'_, Window<Bytes>>, cancel: &CancelToken) -> Result<JournalState, NtfsError> {
+    let tail = journal.next_usn().saturating_sub(TAIL_BYTES) / PAGE_BYTES * PAGE_BYTES;
+    let next_usn = match journal.read(tail.max(journal.first_usn()), cancel, &mut |_| {}) {
+        Ok(read) => read.next_usn,
+        Err(JournalError::Ntfs(error)) => return Err(error),
+        Err(JournalError::BelowLowest { .. } | JournalError::BeyondEnd { .. }) => journal.next_usn(),
+    };
+    Ok(JournalState { number: journal.number(), id: journal.id(), next_usn })
 }
 
 impl Media {
@@ -88,7 +113,8 @@ impl Media {
             let volume = Volume::open_mft(Window::new(medium.bytes, 0, len)).map_err(failed)?;
             return Ok(Opened { volume, stamp: medium.stamp, follows: false });
         }
-        let Place { start, len, .. } = choose(&spot.file, spot.partition, partitions::volumes(&medium.bytes))?;
+        let Place { start, len, .. } =
+            choose(&spot.file, spot.partition, partitions::volumes(&medium.bytes))?;
         let volume = Volume::open(Window::new(medium.bytes, start, len)).map_err(failed)?;
         Ok(Opened { volume, stamp: medium.stamp, follows: !medium.capture })
     }
@@ -106,7 +132,8 @@ impl Media {
     }
 }
 
-fn is_table(bytes: &Bytes) -> bool {
+/// True if these bytes begin with a file record, as those of a file table alone do.
+pub(super) fn is_table(bytes: &Bytes) -> bool {
     let mut magic = [0; 4];
     bytes.read_exact_at(0, &mut magic).is_ok() && magic == *RECORD
 }

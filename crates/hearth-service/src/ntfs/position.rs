@@ -5,7 +5,7 @@
 //! use, or in the size of the table.
 
 use super::medium::Stamp;
-use hearth_ntfs::LogState;
+use hearth_ntfs::logfile::LogState;
 
 /// Version of the order of the fields.
 const LAYOUT: u64 = 1;
@@ -37,11 +37,18 @@ pub(crate) struct VolumeState {
 /// How far the journal was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct JournalState {
+    /// Number of its record.
+    pub(crate) number: u64,
     pub(crate) id: u64,
     pub(crate) next_usn: u64,
 }
 
 impl Position {
+    /// Number of the record of the journal.
+    pub(crate) fn journal(&self) -> Option<u64> {
+        Some(self.volume.as_ref()?.journal?.number)
+    }
+
     /// For a snapshot.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -49,14 +56,15 @@ impl Position {
         put(LAYOUT);
         put(self.orphans);
         put(u64::from(self.stamp.is_some()));
-        if let Some(Stamp { inode, len, modified_ns, changed_ns }) = self.stamp {
-            [inode, len, modified_ns.cast_unsigned(), changed_ns.cast_unsigned()].into_iter().for_each(&mut put);
+        if let Some(Stamp { inode, len, modified, changed, settled }) = self.stamp {
+            let times = [modified.cast_unsigned(), changed.cast_unsigned(), u64::from(settled)];
+            [inode, len].into_iter().chain(times).for_each(&mut put);
         }
         put(u64::from(self.volume.is_some()));
         if let Some(volume) = &self.volume {
             put(u64::from(volume.journal.is_some()));
-            if let Some(JournalState { id, next_usn }) = volume.journal {
-                [id, next_usn].into_iter().for_each(&mut put);
+            if let Some(JournalState { number, id, next_usn }) = volume.journal {
+                [number, id, next_usn].into_iter().for_each(&mut put);
             }
             let (log, lsn) = match volume.log {
                 LogState::Empty => (0, 0),
@@ -105,14 +113,15 @@ impl Fields<'_> {
         Some(Stamp {
             inode: self.number()?,
             len: self.number()?,
-            modified_ns: self.number()?.cast_signed(),
-            changed_ns: self.number()?.cast_signed(),
+            modified: self.number()?.cast_signed(),
+            changed: self.number()?.cast_signed(),
+            settled: self.flag()?,
         })
     }
 
     fn volume(&mut self) -> Option<VolumeState> {
         let journal = if self.flag()? {
-            Some(JournalState { id: self.number()?, next_usn: self.number()? })
+            Some(JournalState { number: self.number()?, id: self.number()?, next_usn: self.number()? })
         } else {
             None
         };
@@ -136,21 +145,30 @@ mod tests {
     use proptest::prelude::*;
 
     fn position() -> impl Strategy<Value = Position> {
-        let stamp = any::<(u64, u64, i64, i64)>().prop_map(|(inode, len, modified_ns, changed_ns)| Stamp {
+        let stamp = any::<(u64, u64, i64, i64, bool)>();
+        let stamp = stamp.prop_map(|(inode, len, modified, changed, settled)| Stamp {
             inode,
             len,
-            modified_ns,
-            changed_ns,
+            modified,
+            changed,
+            settled,
         });
         let log = prop_oneof![
             Just(LogState::Empty),
             Just(LogState::Unreadable),
             any::<(u64, bool)>().prop_map(|(lsn, clean)| LogState::Restart { lsn, clean }),
         ];
-        let journal = any::<(u64, u64)>().prop_map(|(id, next_usn)| JournalState { id, next_usn });
+        let journal = any::<(u64, u64, u64)>();
+        let journal = journal.prop_map(|(number, id, next_usn)| JournalState { number, id, next_usn });
         let bitmap = proptest::collection::vec(any::<u8>(), 0..20);
         let volume = (proptest::option::of(journal), log, any::<(bool, u64)>(), bitmap).prop_map(
-            |(journal, log, (dirty, mft_bytes), bitmap)| VolumeState { journal, log, dirty, mft_bytes, bitmap },
+            |(journal, log, (dirty, mft_bytes), bitmap)| VolumeState {
+                journal,
+                log,
+                dirty,
+                mft_bytes,
+                bitmap,
+            },
         );
         (proptest::option::of(stamp), proptest::option::of(volume), any::<u64>())
             .prop_map(|(stamp, volume, orphans)| Position { stamp, volume, orphans })

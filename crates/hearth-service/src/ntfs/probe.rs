@@ -1,12 +1,13 @@
 //! Whether an NTFS volume changed, found out without reading it.
 //!
-//! An image tells by its times. A device has none: its journal, log file and map of records are looked at, and where those
-//! cannot tell (no journal, or a driver that keeps none), it counts as changed every so often.
+//! A file tells by its times, a device by what the system has written to it; beside that, log file, length of the table and
+//! map of records in use are looked at. Where a driver writes that keeps no log, each write calls for reading everything, so
+//! that one is told only now and then, unless somebody asks.
 
 use super::medium::{Media, Spot, Stamp};
 use super::position::VolumeState;
 use hearth_core::CancelToken;
-use hearth_ntfs::LogState;
+use hearth_ntfs::logfile::LogState;
 use hearth_watch::probing::{Pace, Probe};
 use std::fs;
 use std::io;
@@ -18,6 +19,8 @@ use std::time::{Duration, Instant};
 const LEAST: Duration = Duration::from_millis(500);
 /// The same for a device after a long time without a change.
 const DEVICE_MOST: Duration = Duration::from_secs(30);
+/// Time between two changes of a volume that is written to without a log.
+const UNLOGGED_REST: Duration = Duration::from_secs(10);
 
 /// See the module.
 pub(crate) struct DiskProbe {
@@ -25,16 +28,47 @@ pub(crate) struct DiskProbe {
     spot: Spot,
     /// Where nothing tells: time after which it counts as changed.
     poll: Duration,
+    is_file: bool,
     last: Look,
-    at: Instant,
+    /// When a change was told last.
+    told: Option<Instant>,
+    began: Instant,
 }
 
 /// What was seen.
-#[derive(PartialEq)]
-enum Look {
-    /// Of a file, and whether that can be trusted.
-    File(Stamp, bool),
-    Device(Option<Box<VolumeState>>),
+struct Look {
+    stamp: Option<Stamp>,
+    /// Of a device; its pages may be changed long before they are written.
+    state: Option<Box<VolumeState>>,
+}
+
+impl Look {
+    fn at(media: &Media, spot: &Spot) -> io::Result<Self> {
+        let meta = fs::metadata(&spot.file)?;
+        let stamp = Stamp::of(&meta);
+        if meta.is_file() {
+            return Ok(Self { stamp, state: None });
+        }
+        let never = CancelToken::new();
+        let opened = media.volume(spot, false, &never).map_err(io::Error::other)?;
+        let state = opened.state(None, &never).map_err(io::Error::other)?;
+        Ok(Self { stamp, state: state.map(Box::new) })
+    }
+
+    fn is_same(&self, before: &Self) -> bool {
+        let same = match (&self.stamp, &before.stamp) {
+            // What was written to a moment before may have been written to again at the same time.
+            (Some(now), Some(before)) => now.is_same(before) && before.settled,
+            (None, None) => true,
+            _ => false,
+        };
+        same && self.state == before.state
+    }
+
+    /// True if its driver logs what it does.
+    fn is_logged(&self) -> bool {
+        self.state.as_ref().is_some_and(|state| matches!(state.log, LogState::Restart { clean: false, .. }))
+    }
 }
 
 impl DiskProbe {
@@ -44,52 +78,37 @@ impl DiskProbe {
     /// It cannot be looked at, in words.
     pub(crate) fn new(media: &Arc<Media>, root: &[u8], poll: Duration) -> Result<Self, String> {
         let (media, spot) = (Arc::clone(media), Spot::of(root));
-        let last = look(&media, &spot).map_err(|error| format!("{}: {error}", spot.file.display()))?;
-        Ok(Self { media, spot, poll, last, at: Instant::now() })
+        let failed = |error: io::Error| format!("{}: {error}", spot.file.display());
+        let last = Look::at(&media, &spot).map_err(failed)?;
+        let is_file = fs::metadata(&spot.file).map_err(failed)?.is_file();
+        Ok(Self { media, spot, poll, is_file, last, told: None, began: Instant::now() })
     }
 
     /// How often to look.
     pub(crate) fn pace(&self) -> Pace {
-        let most = match self.last {
-            Look::File(..) => self.poll,
-            Look::Device(_) => DEVICE_MOST.min(self.poll),
-        };
+        let most = if self.is_file { self.poll } else { DEVICE_MOST.min(self.poll) };
         Pace { least: LEAST.min(most), most }
     }
 
     /// The file whose writes call for a look; a device tells of none.
     pub(crate) fn file(&self) -> Option<PathBuf> {
-        matches!(self.last, Look::File(..)).then(|| self.spot.file.clone())
-    }
-
-    fn is_blind(&self) -> bool {
-        let Look::Device(state) = &self.last else { return false };
-        !state.as_ref().is_some_and(|state| {
-            state.journal.is_some() && matches!(state.log, LogState::Restart { .. })
-        })
+        self.is_file.then(|| self.spot.file.clone())
     }
 }
 
 impl Probe for DiskProbe {
-    fn changed(&mut self) -> io::Result<bool> {
-        let now = look(&self.media, &self.spot)?;
-        // What was written to a moment before may have been written to again at the same time.
-        let doubtful = matches!(self.last, Look::File(_, false));
-        let due = self.is_blind() && self.at.elapsed() >= self.poll;
-        if now == self.last && !due && !doubtful {
+    fn changed(&mut self, asked: bool) -> io::Result<bool> {
+        let now = Look::at(&self.media, &self.spot)?;
+        let blind = now.stamp.is_none() && !now.is_logged();
+        let due = blind && self.told.unwrap_or(self.began).elapsed() >= self.poll;
+        if now.is_same(&self.last) && !due {
             return Ok(false);
         }
-        (self.last, self.at) = (now, Instant::now());
+        let rests = self.told.is_some_and(|told| told.elapsed() < UNLOGGED_REST);
+        if rests && !asked && !self.is_file && !now.is_logged() {
+            return Ok(false);
+        }
+        (self.last, self.told) = (now, Some(Instant::now()));
         Ok(true)
     }
-}
-
-fn look(media: &Media, spot: &Spot) -> io::Result<Look> {
-    let meta = fs::metadata(&spot.file)?;
-    if meta.is_file() {
-        return Ok(Look::File(Stamp::unsettled(&meta), Stamp::of(&meta).is_some()));
-    }
-    let opened = media.volume(spot, false, &CancelToken::new()).map_err(io::Error::other)?;
-    let state = opened.state().map_err(io::Error::other)?;
-    Ok(Look::Device(state.map(Box::new)))
 }

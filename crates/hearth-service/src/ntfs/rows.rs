@@ -8,6 +8,7 @@ use crate::run::ScanRun;
 use hearth_core::{EntryKind, NO_TIME};
 use hearth_files::entry::{Chunk, DELETED, Meta, NO_OWNER, NOT_A_DIR, ScanDir};
 use hearth_files::follow::{RecordEntry, RecordNow};
+use hearth_ntfs::usn::is_journal;
 use hearth_ntfs::{DataSize, File, FileReference, Visit};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
@@ -77,7 +78,8 @@ impl Folders {
         for start in 0..self.sequence.len() as u32 {
             let (mut way, mut at) = (Vec::new(), start);
             let is_dir = |at: u32| {
-                u64::from(at) != ROOT && self.sequence.get(at as usize).is_some_and(|s| s.load(Ordering::Relaxed) != 0)
+                u64::from(at) != ROOT
+                    && self.sequence.get(at as usize).is_some_and(|s| s.load(Ordering::Relaxed) != 0)
             };
             while is_dir(at) && state[at as usize] == UNSEEN {
                 state[at as usize] = ON_THE_WAY;
@@ -163,6 +165,8 @@ pub(super) struct Seen {
     last: u64,
     /// Metadata of the root.
     pub(super) root: Option<Meta>,
+    /// Record of the change journal.
+    pub(super) journal: Option<u64>,
     /// Rows made.
     pub(super) rows: u64,
     /// Of these, those whose folder is not there.
@@ -250,6 +254,9 @@ impl Visit for Writer<'_> {
         if is_root {
             self.seen.root = Some(meta);
         }
+        if is_journal(file) {
+            self.seen.journal = Some(number);
+        }
         let is_dir = meta.kind() == EntryKind::Dir;
         if is_dir && self.plan.is_none() {
             // The record counts on when it is freed; names mean its use before.
@@ -297,7 +304,6 @@ impl Visit for Writer<'_> {
 #[derive(Default)]
 pub(super) struct Collector {
     pub(super) records: Vec<RecordNow>,
-    pub(super) root: Option<Meta>,
 }
 
 impl Visit for Collector {
@@ -308,15 +314,11 @@ impl Visit for Collector {
         let mut entries = Vec::new();
         if file.in_use {
             let meta = meta_of(file);
-            if number == ROOT {
-                self.root = Some(meta);
-            }
             for link in file.links() {
-                let (parent, mut name) = (link.parent.to_key(), Vec::new());
-                if number != ROOT {
-                    name = link.name.to_bytes();
-                    entries.push(RecordEntry { parent, name: name.clone(), meta });
-                }
+                let parent = link.parent.to_key();
+                let name = if number == ROOT { Vec::new() } else { link.name.to_bytes() };
+                // The root is told like others and stays where it is.
+                entries.push(RecordEntry { parent, name: name.clone(), meta });
                 for stream in file.streams {
                     let mut name = name.clone();
                     name.push(b':');

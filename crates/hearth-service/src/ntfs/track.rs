@@ -16,6 +16,8 @@ use std::sync::{Arc, Weak};
 pub(crate) struct DiskTrack {
     positions: Mutex<Vec<(Weak<Body>, Arc<Position>)>>,
     last: Mutex<Option<(UnixNanos, Update)>>,
+    /// Record of the change journal, as far as it is known.
+    journal: Mutex<Option<u64>>,
 }
 
 /// How a body came to follow its volume.
@@ -51,6 +53,16 @@ impl DiskTrack {
         positions.push((Arc::downgrade(body), Arc::new(position)));
     }
 
+    /// Record of the change journal, where it was last.
+    pub(crate) fn journal(&self) -> Option<u64> {
+        *self.journal.lock()
+    }
+
+    /// Keeps where the change journal is.
+    pub(crate) fn know_journal(&self, number: Option<u64>) {
+        *self.journal.lock() = number;
+    }
+
     /// How far a body follows its volume.
     pub(crate) fn position_of(&self, body: &Arc<Body>) -> Option<Arc<Position>> {
         let positions = self.positions.lock();
@@ -65,9 +77,13 @@ impl DiskTrack {
         }
     }
 
-    /// Keeps how the last body came to be.
+    /// Keeps how the last body came to be. That nothing had happened is worth keeping of a body from disk only.
     pub(crate) fn note(&self, update: Update) {
-        *self.last.lock() = Some((clock::now_ns(), update));
+        let mut last = self.last.lock();
+        if matches!(update.how, How::Unchanged) && last.is_some() {
+            return;
+        }
+        *last = Some((clock::now_ns(), update));
     }
 
     /// What there is to say; `None` if nothing was read yet.

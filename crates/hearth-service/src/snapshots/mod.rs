@@ -132,7 +132,20 @@ impl Snapshots {
         let keys = Keys::new(config, state, mode);
         let (epoch, ttl) = (epoch(config), config.stale.max_age);
         let (gone, sealing, saving) = (Mutex::default(), RwLock::default(), Mutex::default());
-        Ok(Self { storage, folder, mode, keys, epoch, ttl, load_pool, save_pool, media, gone, sealing, saving })
+        Ok(Self {
+            storage,
+            folder,
+            mode,
+            keys,
+            epoch,
+            ttl,
+            load_pool,
+            save_pool,
+            media,
+            gone,
+            sealing,
+            saving,
+        })
     }
 
     /// What is done with snapshots.

@@ -39,7 +39,7 @@ impl World {
         // Bodies are dated by their generations, which are long ago.
         config.stale.max_age = None;
         Snapshots::open(Setup {
-            media: Arc::new(crate::ntfs::Media::new(Path::new("scratch"))),
+            media: Arc::new(Media::new(Path::new("scratch"))),
             storage: Box::new(self.disk.clone()),
             config: &config,
             folder: self.path("cache"),

@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 const FORM: Form = Form { sector_bytes: 512, cluster_bytes: 4096 };
 const BYTES: u64 = 32 << 20;
@@ -52,7 +53,8 @@ fn partitions_are_found_and_each_is_a_source() {
     let world = World::new();
     let both = disk(world.home.path(), &[&a, &b]);
     let sources = world.add(&both);
-    let roots: Vec<String> = sources.iter().map(|source| String::from_utf8_lossy(&source.root).into()).collect();
+    let roots: Vec<String> =
+        sources.iter().map(|source| String::from_utf8_lossy(&source.root).into()).collect();
     assert_eq!(roots, [1, 2].map(|number| format!("{}#{number}", both.display())));
     for (source, image) in sources.iter().zip([&a, &b]) {
         let whole = World::new();
@@ -72,11 +74,17 @@ fn captures_and_file_tables_are_read_as_what_they_are_of() {
     let at = |name: &str| world.home.path().join(name);
     let bytes = fs::read(image.path()).expect("there");
     fs::write(at("image.zst"), zstd::encode_all(&*bytes, 1).expect("packed")).expect("room");
-    let mut gzip = flate2::write::GzEncoder::new(File::create(at("image.gz")).expect("made"), flate2::Compression::fast());
+    let mut gzip = flate2::write::GzEncoder::new(
+        File::create(at("image.gz")).expect("made"),
+        flate2::Compression::fast(),
+    );
     gzip.write_all(&bytes).expect("room");
     gzip.finish().expect("room");
     let mut table = Vec::new();
-    File::open(image.mount_to_read().root().join("$MFT")).expect("shown").read_to_end(&mut table).expect("read");
+    File::open(image.mount_to_read().root().join("$MFT"))
+        .expect("shown")
+        .read_to_end(&mut table)
+        .expect("read");
     fs::write(at("table.mft"), &table).expect("room");
     fs::write(at("table.mft.zst"), zstd::encode_all(&*table, 1).expect("packed")).expect("room");
     let truth = world.everything(&world.add(&image.path()).remove(0));
@@ -87,6 +95,51 @@ fn captures_and_file_tables_are_read_as_what_they_are_of() {
     }
     let scratch = fs::read_dir(at("cache/scratch")).expect("made").count();
     assert_eq!(scratch, 0, "captures are expanded without a trace");
+}
+
+#[test]
+fn a_block_device_is_a_volume_like_its_image() {
+    let Some(image) = image(30, 4) else { return };
+    let Some(device) = Loop::new(&image.path()) else { return };
+    let world = World::new();
+    let source = world.add(&device.path).remove(0);
+    let other = World::new();
+    let truth = other.everything(&other.add(&image.path()).remove(0));
+    assert_same(&world.fresh(&source), &truth);
+    let folder = tempfile::tempdir().expect("made");
+    {
+        let mounted = Command::new("ntfs-3g").arg(&device.path).arg(folder.path()).status();
+        assert!(mounted.expect("installed").success());
+        fs::write(folder.path().join("new on the device"), "x").expect("written");
+        assert!(Command::new("umount").arg(folder.path()).status().expect("installed").success());
+    }
+    let found = world.fresh(&source);
+    assert!(found.contains_key(b"/new on the device".as_slice()), "{:?}", world.disk(&source));
+}
+
+/// A loop device over an image, until it is dropped.
+struct Loop {
+    path: PathBuf,
+}
+
+impl Loop {
+    /// `None`, and a word, where it cannot be made.
+    fn new(image: &Path) -> Option<Self> {
+        let made = Command::new("losetup").args(["--find", "--show"]).arg(image).output().ok()?;
+        let path = String::from_utf8(made.stdout).ok()?;
+        if !made.status.success() {
+            let why = String::from_utf8_lossy(&made.stderr).into_owned();
+            let _ = writeln!(io::stderr(), "left out, for there is no loop device: {why}");
+            return None;
+        }
+        Some(Self { path: path.trim().into() })
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        let _ = Command::new("losetup").arg("--detach").arg(&self.path).status();
+    }
 }
 
 #[test]

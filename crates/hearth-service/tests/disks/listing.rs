@@ -24,7 +24,8 @@ fn a_filled_image_is_found_as_it_is_listed() {
         let listed = |path: &[u8]| listing.contains_key(path.strip_prefix(b"/").unwrap_or(path));
         let system = |facts: &crate::world::Facts| facts.inode >> 16 < 64;
         for (path, facts) in &tree {
-            let known = listed(path) || facts.iter().all(|facts| facts.kind == EntryKind::Stream || system(facts));
+            let known =
+                listed(path) || facts.iter().all(|facts| facts.kind == EntryKind::Stream || system(facts));
             assert!(known, "{} is not listed: {facts:?}", text(path));
         }
         assert!(listing.len() > 2000);

@@ -2,6 +2,7 @@
 //!
 //! What the machine lacks is left out with a word on the error stream.
 
+mod asking;
 mod deleted;
 mod forms;
 mod listing;

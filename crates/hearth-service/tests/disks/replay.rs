@@ -1,7 +1,9 @@
 //! The journal brings an index to where reading everything would, and every reason not to trust it is told.
 
 use crate::world::{World, assert_same};
-use hearth_disks::ntfs::{Act, Actor, Form, Journal, NtfsImage, acts};
+use hearth_disks::ntfs::acts::{Act, Actor, acts};
+use hearth_disks::ntfs::usn::Entry;
+use hearth_disks::ntfs::{Form, Journal, NtfsImage};
 use hearth_service::api::SourceInfo;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -44,6 +46,14 @@ impl House {
         drop(mount);
         self.lsn += 0x1000;
         self.image.set_log(self.lsn, true);
+    }
+
+    /// The same while no service looks: what it finds when it comes back is all of it.
+    fn meanwhile(self, acts: impl FnOnce(&NtfsImage, Journal, &mut u64) -> Journal) -> Self {
+        let Self { image, journal, mut lsn, world, source } = self;
+        let mut kept = None;
+        let world = world.reopen(|| kept = Some(acts(&image, journal, &mut lsn)));
+        Self { image, journal: kept.expect("done"), lsn, world, source }
     }
 
     /// The index is what another service reads from the image now.
@@ -93,7 +103,8 @@ fn what_the_journal_tells_is_taken_in() {
 #[test]
 fn any_sequence_of_acts_ends_where_reading_everything_ends() {
     let Some(mut house) = House::new() else { return };
-    let mut runner = TestRunner::new(ProptestConfig { cases: 24, max_shrink_iters: 60, ..ProptestConfig::default() });
+    let mut runner =
+        TestRunner::new(ProptestConfig { cases: 24, max_shrink_iters: 60, ..ProptestConfig::default() });
     let house = std::cell::RefCell::new(&mut house);
     let outcome = runner.run(&acts(25), |acts| {
         let mut house = house.borrow_mut();
@@ -110,22 +121,19 @@ fn a_restart_goes_on_from_the_snapshot() {
     let Some(mut house) = House::new() else { return };
     house.act(&[write("before")]);
     house.check();
-    let House { image, journal, lsn, world, source } = house;
-    let world = world.reopen(|| {});
-    house = House { image, journal, lsn, world, source };
+    let house = house.meanwhile(|_, journal, _| journal);
     house.check();
-    assert_ne!(house.world.disk(&house.source).how, "read");
-    let House { image, mut journal, mut lsn, world, source } = house;
-    let world = world.reopen(|| {
+    assert_eq!(house.world.disk(&house.source).how, "unchanged");
+    let house = house.meanwhile(|image, mut journal, lsn| {
         let mount = image.mount();
         let mut actor = Actor::new(&mount, FORM.record_bytes(), 3);
         actor.run(&write("while it was down")).expect("written");
         journal.append(&mount, &actor.into_journal());
         drop(mount);
-        lsn += 0x1000;
-        image.set_log(lsn, true);
+        *lsn += 0x1000;
+        image.set_log(*lsn, true);
+        journal
     });
-    let house = House { image, journal, lsn, world, source };
     house.check();
     let disk = house.world.disk(&house.source);
     assert_eq!(disk.how, "replayed", "{disk:?}");
@@ -134,60 +142,167 @@ fn a_restart_goes_on_from_the_snapshot() {
 #[test]
 fn a_driver_that_keeps_no_journal_is_noticed() {
     let Some(house) = House::new() else { return };
-    std::fs::write(house.image.mount().root().join("unseen"), "x").expect("written");
+    let house = house.meanwhile(|image, journal, _| {
+        std::fs::write(image.mount().root().join("unseen"), "x").expect("written");
+        journal
+    });
     house.assert_read_because("unjournaled");
 }
 
 #[test]
 fn files_that_came_without_a_word_are_noticed_by_the_map_of_records() {
-    let Some(mut house) = House::new() else { return };
-    std::fs::write(house.image.mount().root().join("unseen"), "x").expect("written");
-    // The log goes on as if Windows had been there, and the journal names something else.
-    house.act(&[write("seen")]);
+    let Some(house) = House::new() else { return };
+    let house = house.meanwhile(|image, mut journal, lsn| {
+        std::fs::write(image.mount().root().join("unseen"), "x").expect("written");
+        // The log goes on as if Windows had been there, and the journal names something else.
+        let mount = image.mount();
+        let mut actor = Actor::new(&mount, FORM.record_bytes(), 2);
+        actor.run(&write("seen")).expect("written");
+        journal.append(&mount, &actor.into_journal());
+        drop(mount);
+        *lsn += 1;
+        image.set_log(*lsn, true);
+        journal
+    });
     house.assert_read_because("unjournaled");
 }
 
 #[test]
 fn another_journal_is_not_believed() {
     let Some(house) = House::new() else { return };
-    let House { image, journal, lsn, world, source } = house;
-    journal.delete(&image);
-    let journal = Journal::create(&image, 0x9999, 1 << 20);
-    image.set_log(lsn + 1, true);
-    let house = House { image, journal, lsn: lsn + 1, world, source };
+    let house = house.meanwhile(|image, journal, lsn| {
+        journal.delete(image);
+        *lsn += 1;
+        let journal = Journal::create(image, 0x9999, 1 << 20);
+        image.set_log(*lsn, true);
+        journal
+    });
     house.assert_read_because("journal_reset");
 }
 
 #[test]
 fn a_journal_that_is_gone_is_not_missed_in_silence() {
     let Some(house) = House::new() else { return };
-    let House { image, journal, lsn, world, source } = house;
-    let kept = journal.clone();
-    journal.delete(&image);
-    image.set_log(lsn + 1, true);
-    let house = House { image, journal: kept, lsn: lsn + 1, world, source };
+    let house = house.meanwhile(|image, journal, lsn| {
+        let kept = journal.clone();
+        journal.delete(image);
+        *lsn += 1;
+        image.set_log(*lsn, true);
+        kept
+    });
     house.assert_read_because("journal_absent");
 }
 
 #[test]
 fn a_journal_that_was_cut_past_the_index_is_not_enough() {
-    let Some(mut house) = House::new() else { return };
-    let many: Vec<Act> = (0..60).map(|number| write(&format!("file {number}"))).collect();
-    house.act(&many);
-    let mount = house.image.mount();
-    let end = house.journal.stretch().next_usn();
-    let lowest = house.journal.trim(&mount, end);
-    assert!(lowest > 1 << 20, "something was cut off");
-    drop(mount);
-    house.lsn += 1;
-    house.image.set_log(house.lsn, true);
+    let Some(house) = House::new() else { return };
+    let house = house.meanwhile(|image, mut journal, lsn| {
+        let mount = image.mount();
+        let mut actor = Actor::new(&mount, FORM.record_bytes(), 2);
+        for number in 0..60 {
+            actor.run(&write(&format!("file {number}"))).expect("written");
+        }
+        journal.append(&mount, &actor.into_journal());
+        let end = journal.stretch().next_usn();
+        let lowest = journal.trim(&mount, end);
+        assert!(lowest > 1 << 20, "something was cut off");
+        drop(mount);
+        *lsn += 1;
+        image.set_log(*lsn, true);
+        journal
+    });
     house.assert_read_because("journal_wrapped");
 }
 
 #[test]
-fn a_log_that_was_begun_anew_is_not_believed() {
+fn an_index_behind_the_end_of_the_journal_is_not_brought_up_by_it() {
     let Some(mut house) = House::new() else { return };
-    house.lsn = 1;
-    house.act(&[write("x")]);
+    house.act(&[write("x"), write("y")]);
+    house.check();
+    let house = house.meanwhile(|image, journal, lsn| {
+        journal.delete(image);
+        let journal = Journal::create(image, 0x1234, 4096);
+        *lsn += 1;
+        image.set_log(*lsn, true);
+        journal
+    });
+    house.assert_read_because("beyond_end");
+}
+
+#[test]
+fn so_many_files_are_not_read_one_by_one() {
+    let Some(house) = House::new() else { return };
+    let entry = |file| Entry { version: 2, file, parent: 5, reasons: 1, name: vec![97], ..Entry::default() };
+    let many: Vec<Entry> = (100..6000).map(entry).collect();
+    let house = house.meanwhile(|image, mut journal, lsn| {
+        journal.append(&image.mount(), &many);
+        *lsn += 1;
+        image.set_log(*lsn, true);
+        journal
+    });
+    house.assert_read_because("too_much");
+}
+
+#[test]
+fn a_file_in_a_folder_that_nobody_named_is_inconsistent() {
+    let Some(house) = House::new() else { return };
+    let house = house.meanwhile(|image, mut journal, lsn| {
+        std::fs::create_dir_all(image.mount().root().join("unseen/folders")).expect("made");
+        let mount = image.mount();
+        let mut actor = Actor::new(&mount, FORM.record_bytes(), 2);
+        actor.run(&write("unseen/folders/file")).expect("written");
+        journal.append(&mount, &actor.into_journal());
+        drop(mount);
+        *lsn += 1;
+        image.set_log(*lsn, true);
+        journal
+    });
+    house.assert_read_because("inconsistent");
+}
+
+#[test]
+fn a_file_table_that_was_written_to_is_read_again() {
+    let Some(house) = House::new() else { return };
+    let table = house.world.home.path().join("table.mft");
+    let copy = || {
+        let mount = house.image.mount_to_read();
+        std::fs::copy(mount.root().join("$MFT"), &table).expect("shown");
+    };
+    copy();
+    let source = house.world.add(&table).remove(0);
+    std::fs::write(house.image.mount().root().join("another"), "x").expect("written");
+    copy();
+    assert!(house.world.fresh(&source).contains_key(b"/another".as_slice()));
+    let disk = house.world.disk(&source);
+    assert_eq!(disk.reason.map(|reason| reason.word), Some("no_volume"));
+}
+
+#[test]
+fn contents_alone_are_no_reason_to_read_while_the_volume_is_in_use() {
+    let Some(house) = House::new() else { return };
+    house.image.set_log(LSN + 1, false);
+    house.check();
+    let house = house.meanwhile(|image, journal, _| {
+        let file = std::fs::File::options().write(true).open(image.path()).expect("there");
+        // In the last cluster, which holds nothing of the system but a copy of the boot sector at its end.
+        std::os::unix::fs::FileExt::write_all_at(&file, b"x", BYTES - 4096).expect("written");
+        journal
+    });
+    house.check();
+    assert_ne!(house.world.disk(&house.source).how, "read");
+}
+
+#[test]
+fn a_log_that_was_begun_anew_is_not_believed() {
+    let Some(house) = House::new() else { return };
+    let house = house.meanwhile(|image, mut journal, _| {
+        let mount = image.mount();
+        let mut actor = Actor::new(&mount, FORM.record_bytes(), 2);
+        actor.run(&write("x")).expect("written");
+        journal.append(&mount, &actor.into_journal());
+        drop(mount);
+        image.set_log(1, true);
+        journal
+    });
     house.assert_read_because("unjournaled");
 }

@@ -66,7 +66,12 @@ impl World {
     }
 
     /// What a query finds in one source, by path below its root.
-    pub(crate) fn find(&self, source: &SourceInfo, query: &str, wait: Option<Duration>) -> (Tree, SourceMeta) {
+    pub(crate) fn find(
+        &self,
+        source: &SourceInfo,
+        query: &str,
+        wait: Option<Duration>,
+    ) -> (Tree, SourceMeta) {
         let request = FindRequest {
             query: query.into(),
             within: vec![source.root.clone()],

@@ -8,7 +8,7 @@ use crate::text::bar::bar;
 use crate::text::{quote, size, time};
 use crate::waiting;
 use hearth_core::UnixNanos;
-use hearth_protocol::answer::{Daemon, Shard, Status};
+use hearth_protocol::answer::{Daemon, DiskUpdate, Shard, Status};
 
 /// How the text looks.
 pub(super) struct Look {
@@ -152,6 +152,7 @@ fn push_details(out: &mut Vec<u8>, shard: &Shard, now: UnixNanos) {
         say(format!("error: {}{}", quote::visible(error.as_bytes()), next_attempt(shard, now)));
     }
     feed_lines(shard, now).into_iter().for_each(&mut say);
+    shard.disk.as_ref().map(|disk| disk_line(disk, now)).into_iter().for_each(&mut say);
     snapshot_lines(shard, now).into_iter().for_each(&mut say);
     let Some(scan) = &shard.last_scan else { return };
     if scan.denied + scan.failed > 0 {
@@ -169,8 +170,9 @@ fn push_details(out: &mut Vec<u8>, shard: &Shard, now: UnixNanos) {
 fn feed_lines(shard: &Shard, now: UnixNanos) -> Vec<String> {
     let feed = &shard.feed;
     let in_memory = matches!(shard.tier.as_str(), "warm" | "hot");
-    let not_live =
-        (in_memory && !feed.live).then(|| format!("changes: {}", quote::visible(feed.text.as_bytes())));
+    // Nothing tells of what is written to a disk: looking at it is the best there is.
+    let lacks = in_memory && !feed.live && feed.kind != "journal";
+    let not_live = lacks.then(|| format!("changes: {}", quote::visible(feed.text.as_bytes())));
     let lost = (feed.overflows_total > 0).then(|| {
         format!("changes came too fast {} times and were compared", size::grouped(feed.overflows_total))
     });
@@ -184,6 +186,26 @@ fn feed_lines(shard: &Shard, now: UnixNanos) -> Vec<String> {
         )
     });
     [not_live, lost, compared].into_iter().flatten().collect()
+}
+
+/// How the index came to follow its NTFS volume, and why in no shorter way.
+fn disk_line(disk: &DiskUpdate, now: UnixNanos) -> String {
+    let when = format!("{} ago", time::span(time::until(now, disk.at_ns)));
+    let took = time::span(disk.took_ms);
+    let records = size::grouped(disk.records);
+    match disk.how.as_str() {
+        "unchanged" => format!("nothing had changed on the disk {when}"),
+        "replayed" => {
+            let (files, changed) = (size::grouped(disk.files), size::grouped(disk.changed));
+            format!(
+                "change journal replayed {when} in {took}: {records} records, {files} files, {changed} rows changed"
+            )
+        }
+        _ => {
+            let why = disk.reason_text.as_ref().map(|why| format!(": {}", quote::visible(why.as_bytes())));
+            format!("file table read {when} in {took}, {records} records{}", why.unwrap_or_default())
+        }
+    }
 }
 
 /// What is on disk, and what went wrong with it. A load that found its snapshot or none is not worth a line.
@@ -295,8 +317,35 @@ root    cold    -       -               -       -                   -      0    
         ];
         assert_eq!(lines, expect);
         assert!(feed_lines(&sample::shard(), 0).is_empty());
+        let looked_at = Feed { kind: "journal".into(), text: "looked at".into(), ..Feed::default() };
+        assert!(feed_lines(&Shard { feed: looked_at, ..sample::shard() }, 0).is_empty());
         let parked = Shard { tier: "parked".into(), feed: none(), ..sample::shard() };
         assert!(feed_lines(&parked, 0).is_empty());
+    }
+
+    #[test]
+    fn an_ntfs_volume_says_how_its_index_came_to_follow_it() {
+        let line = |how: &str, why: Option<&str>| {
+            let disk = DiskUpdate {
+                how: how.into(),
+                reason: why.map(|_| "journal_absent".into()),
+                reason_text: why.map(str::to_owned),
+                at_ns: -120 * SECOND,
+                records: 270_000,
+                files: 12,
+                changed: 3,
+                took_ms: 1200,
+            };
+            disk_line(&disk, 0)
+        };
+        assert_eq!(line("unchanged", None), "nothing had changed on the disk 2m ago");
+        assert_eq!(
+            line("replayed", None),
+            "change journal replayed 2m ago in 1s: 270,000 records, 12 files, 3 rows changed"
+        );
+        let read = "file table read 2m ago in 1s, 270,000 records";
+        assert_eq!(line("read", None), read);
+        assert_eq!(line("read", Some("no journal")), format!("{read}: no journal"));
     }
 
     #[test]

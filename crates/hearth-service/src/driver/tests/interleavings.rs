@@ -141,7 +141,10 @@ fn look(catalogue: &Catalogue, shard: ShardId) -> Option<Arc<Published>> {
 
 /// Runs threads beside a desk of so many shards under a budget, and sees that nothing is left of them.
 fn run(shards: u64, budget_bytes: u64, threads: fn(&Arc<Catalogue>, &Inbox) -> Vec<thread::JoinHandle<()>>) {
-    let source = Source::new(SourceInfo, SourceKind { id: 0, name: "0".into(), kind: SourceKind::Volume, root: b"/0".to_vec() });
+    let source = Source::new(
+        SourceInfo,
+        SourceKind { id: 0, name: "0".into(), kind: SourceKind::Volume, root: b"/0".to_vec() },
+    );
     let made = made(&source, &ScanRun::new(0), 1);
     let body = (made.body, made.digest);
     check_random(
