@@ -86,9 +86,10 @@ fn victims(chunks: &[Arc<Chunk>], wanted: usize, seed: u64) -> Vec<Victim> {
     while victims.len() < wanted {
         let chunk = random.below(chunks.len());
         let row = random.below(chunks[chunk].rows.len());
-        let RawRow { parent, dir, meta, .. } = chunks[chunk].rows[row];
+        let found = chunks[chunk].rows.iter().nth(row).expect("a row of the chunk");
+        let RawRow { parent, dir, meta, .. } = found;
         if dir == NOT_A_DIR && meta.links == 1 && taken.insert((chunk, row)) {
-            let name = chunks[chunk].name(&chunks[chunk].rows[row]).to_vec();
+            let name = chunks[chunk].name(&found).to_vec();
             victims.push(Victim { parent: inodes[parent as usize], name, meta });
         }
     }

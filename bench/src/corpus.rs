@@ -5,7 +5,7 @@
 
 use crate::walk::{Visitor, walk};
 use hearth_core::{NO_TIME, UnixNanos};
-use hearth_files::entry::{Chunk, Meta, NOT_A_DIR, ScanDir};
+use hearth_files::entry::{Chunk, Meta, NOT_A_DIR, RawRow, ScanDir};
 use rustix::fs::{Statx, StatxTimestamp};
 use std::collections::HashSet;
 use std::path::Path;
@@ -14,6 +14,8 @@ use std::path::Path;
 pub(crate) struct Corpus {
     /// Every entry but the root. Folder numbers are dense; 0 is the root.
     pub(crate) chunk: Chunk,
+    /// Its rows.
+    pub(crate) rows: Vec<RawRow>,
     /// Folders, the root included.
     pub(crate) dirs: u32,
     /// Largest inode number.
@@ -31,7 +33,7 @@ impl Corpus {
         if chunk.rows.is_empty() {
             return Err(std::io::Error::other(format!("{} holds nothing", root.display())));
         }
-        Ok(Corpus { chunk, dirs, last_inode })
+        Ok(Corpus { rows: chunk.rows.iter().collect(), chunk, dirs, last_inode })
     }
 }
 
@@ -50,7 +52,7 @@ impl NameFacts {
         let mut facts = NameFacts { entries: 0, unique: 0, bytes: 0, folders: 0 };
         for chunk in chunks {
             for row in &chunk.rows {
-                let name = chunk.name(row);
+                let name = chunk.name(&row);
                 facts.entries += 1;
                 facts.bytes += name.len() as u64;
                 facts.folders += u64::from(row.dir != NOT_A_DIR);

@@ -14,7 +14,8 @@ pub(crate) fn needles(chunks: &[Arc<Chunk>], count: usize, seed: u64) -> Vec<Str
     let mut needles = Vec::with_capacity(count);
     while needles.len() < count {
         let chunk = &chunks[random.below(chunks.len())];
-        let name = chunk.name(&chunk.rows[random.below(chunk.rows.len())]);
+        let row = chunk.rows.iter().nth(random.below(chunk.rows.len())).expect("a row of the chunk");
+        let name = chunk.name(&row);
         let Some(mut needle) = cut(name, &mut random) else { continue };
         if needles.len() % 5 == 4 {
             let at = random.below(needle.len());

@@ -60,16 +60,15 @@ fn generate_piece(corpus: &Corpus, recipe: Recipe, piece: &Piece) -> Chunk {
     let mut random = Random::new(recipe.seed, (piece.copy as u64) << 32 | piece.first as u64);
     let mut copy =
         Copy { corpus, recipe, number: piece.copy, folder: NOT_A_DIR, spelling: Spelling::default() };
-    let mut chunk =
-        Chunk { rows: Vec::with_capacity(piece.rows), names: Vec::with_capacity(piece.rows * 22) };
+    let mut chunk = Chunk::default();
     let mut name = Vec::new();
     for at in piece.first..piece.first + piece.rows {
         match at.checked_sub(1) {
             None => copy.push_top(&mut chunk),
-            Some(original) => copy.push(&mut chunk, &corpus.chunk.rows[original], &mut name, &mut random),
+            Some(original) => copy.push(&mut chunk, &corpus.rows[original], &mut name, &mut random),
         }
     }
-    chunk.names.shrink_to_fit();
+    chunk.shrink_to_fit();
     chunk
 }
 
@@ -86,7 +85,7 @@ struct Copy<'a> {
 impl Copy<'_> {
     fn push_top(&self, chunk: &mut Chunk) {
         let meta =
-            Meta { mode: EntryKind::Dir.type_bits() | 0o755, size: 4096, ..self.corpus.chunk.rows[0].meta };
+            Meta { mode: EntryKind::Dir.type_bits() | 0o755, size: 4096, ..self.corpus.rows[0].meta };
         let meta = Meta { inode: self.inode(2), links: 2, ..meta };
         chunk.push(0, self.dir(0), format!("disk-{:04}", self.number).as_bytes(), meta);
     }
@@ -149,7 +148,7 @@ mod tests {
         for inode in 20..40 {
             chunk.push(1, NOT_A_DIR, format!("settings{inode}.conf").as_bytes(), meta(inode));
         }
-        Corpus { chunk, dirs: 2, last_inode: 40 }
+        Corpus { rows: chunk.rows.iter().collect(), chunk, dirs: 2, last_inode: 40 }
     }
 
     fn rows(entries: usize, seed: u64) -> Vec<(u32, u32, Vec<u8>, u64)> {
@@ -158,7 +157,7 @@ mod tests {
             |chunk: &Chunk, row: &RawRow| (row.parent, row.dir, chunk.name(row).to_vec(), row.meta.inode);
         chunks
             .iter()
-            .flat_map(|chunk| chunk.rows.iter().map(|it| row(chunk, it)).collect::<Vec<_>>())
+            .flat_map(|chunk| chunk.rows.iter().map(|it| row(chunk, &it)).collect::<Vec<_>>())
             .collect()
     }
 

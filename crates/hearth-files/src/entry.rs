@@ -4,6 +4,10 @@
 //! neither side knows the other. Names are raw bytes without NUL and without `/`; a row's place in a chunk
 //! means nothing, only its folder number and its name do.
 
+mod rows;
+
+pub use rows::{RowIter, Rows};
+
 use hearth_core::{EntryKind, NO_TIME, UnixNanos};
 
 /// In [`Meta::uid`] and [`Meta::gid`]: the file system knows no such owners (NTFS), or this one could not be read.
@@ -91,7 +95,7 @@ pub struct RawRow {
 #[derive(Clone, Debug, Default)]
 pub struct Chunk {
     /// The rows, in no particular order.
-    pub rows: Vec<RawRow>,
+    pub rows: Rows,
     /// Names of the rows, back to back, no separators.
     pub names: Vec<u8>,
 }
@@ -99,10 +103,26 @@ pub struct Chunk {
 impl Chunk {
     /// Adds one row.
     pub fn push(&mut self, parent: ScanDir, dir: ScanDir, name: &[u8], meta: Meta) {
-        let name_start = u32::try_from(self.names.len()).expect("a chunk holds less than 4 GiB of names");
-        let name_len = u16::try_from(name.len()).expect("names are shorter than 64 KiB");
+        assert!(u16::try_from(name.len()).is_ok(), "names are shorter than 64 KiB");
         self.names.extend_from_slice(name);
-        self.rows.push(RawRow { parent, dir, name_start, name_len, meta });
+        assert!(u32::try_from(self.names.len()).is_ok(), "a chunk holds less than 4 GiB of names");
+        self.rows.push(parent, dir, name.len(), &meta);
+    }
+
+    /// Gives back memory that was taken in advance.
+    pub fn shrink_to_fit(&mut self) {
+        self.rows.shrink_to_fit();
+        self.names.shrink_to_fit();
+    }
+
+    /// The names of the rows, in order.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = self.names.as_slice();
+        self.rows.names().map(move |(len, _)| {
+            let (name, after) = rest.split_at(len);
+            rest = after;
+            name
+        })
     }
 
     /// Name of one of this chunk's rows.

@@ -151,7 +151,7 @@ fn paths_of(chunks: &[Chunk]) -> Vec<(Vec<u8>, Meta)> {
         for row in &chunk.rows {
             assert_eq!(row.dir != NOT_A_DIR, row.meta.kind() == EntryKind::Dir);
             if row.dir != NOT_A_DIR {
-                assert!(row.dir != 0 && dirs.insert(row.dir, (row.parent, chunk.name(row))).is_none());
+                assert!(row.dir != 0 && dirs.insert(row.dir, (row.parent, chunk.name(&row))).is_none());
             }
         }
     }
@@ -166,7 +166,7 @@ fn paths_of(chunks: &[Chunk]) -> Vec<(Vec<u8>, Meta)> {
         parts.join(&b'/')
     };
     let rows = |chunk: &Chunk| {
-        let resolve = |row: &RawRow| (path(row.parent, chunk.name(row)), row.meta);
+        let resolve = |row: RawRow| (path(row.parent, chunk.name(&row)), row.meta);
         chunk.rows.iter().map(resolve).collect::<Vec<_>>()
     };
     chunks.iter().flat_map(rows).collect()

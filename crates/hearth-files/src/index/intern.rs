@@ -7,6 +7,7 @@ use crate::entry::Chunk;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The distinct names and, per row, which of them it has.
 pub(crate) struct Interned<'a> {
@@ -22,45 +23,56 @@ const EMPTY: u32 = u32::MAX;
 struct Part<'a> {
     slots: Vec<(u32, u32)>,
     unique: Vec<&'a [u8]>,
-    /// (row, index into `unique`) of each row that falls into this part.
-    rows: Vec<(u32, u32)>,
 }
 
 /// Interns `first` and the names of all chunk rows.
 pub(crate) fn intern<'a>(first: &'a [u8], chunks: &'a [Arc<Chunk>], pool: &ThreadPool) -> Interned<'a> {
-    let names: Vec<&[u8]> = std::iter::once(first)
-        .chain(chunks.iter().flat_map(|chunk| chunk.rows.iter().map(|row| chunk.name(row))))
-        .collect();
     pool.install(|| {
-        let hashes: Vec<u64> = names.par_iter().with_min_len(4096).map(|name| hash(name)).collect();
-        let parts: Vec<Part<'_>> =
-            (0..PARTS).into_par_iter().map(|part| number_part(part, &names, &hashes)).collect();
-        join(parts, names.len())
+        let of_chunks = chunks.par_iter().map(|chunk| chunk.names().map(hash).collect());
+        let mut hashes: Vec<Vec<u64>> = of_chunks.collect();
+        hashes.insert(0, vec![hash(first)]);
+        let of_row: Vec<AtomicU32> =
+            std::iter::repeat_with(AtomicU32::default).take(hashes.iter().map(Vec::len).sum()).collect();
+        let parts = (0..PARTS).into_par_iter();
+        let parts: Vec<Vec<&[u8]>> =
+            parts.map(|part| number_part(part, first, chunks, &hashes, &of_row)).collect();
+        join(&parts, &hashes, of_row)
     })
 }
 
-fn join(parts: Vec<Part<'_>>, rows: usize) -> Interned<'_> {
-    let mut unique = Vec::with_capacity(parts.iter().map(|part| part.unique.len()).sum());
-    let mut of_row = vec![0u32; rows];
-    for part in parts {
-        let base = unique.len() as u32;
-        for (row, index) in part.rows {
-            of_row[row as usize] = base + index;
-        }
-        unique.extend(part.unique);
+/// Puts the names of all parts one after the other.
+fn join<'a>(parts: &[Vec<&'a [u8]>], hashes: &[Vec<u64>], of_row: Vec<AtomicU32>) -> Interned<'a> {
+    let mut starts = [0; PARTS];
+    for part in 1..PARTS {
+        starts[part] = starts[part - 1] + parts[part - 1].len() as u32;
     }
-    Interned { unique, of_row }
+    let numbered = of_row.into_iter().zip(hashes.iter().flatten());
+    let of_row = numbered.map(|(index, &hash)| index.into_inner() + starts[hash as usize % PARTS]).collect();
+    Interned { unique: parts.concat(), of_row }
 }
 
-fn number_part<'a>(part: usize, names: &[&'a [u8]], hashes: &[u64]) -> Part<'a> {
-    let mut table = Part { slots: vec![(0, EMPTY); 1024], unique: Vec::new(), rows: Vec::new() };
-    for (row, (&hash, &name)) in hashes.iter().zip(names).enumerate() {
+/// Numbers the distinct names of one part, and notes in `of_row` which one its rows have.
+fn number_part<'a>(
+    part: usize,
+    first: &'a [u8],
+    chunks: &'a [Arc<Chunk>],
+    hashes: &[Vec<u64>],
+    of_row: &[AtomicU32],
+) -> Vec<&'a [u8]> {
+    let mut table = Part { slots: vec![(0, EMPTY); 1024], unique: Vec::new() };
+    let mut number = |name: &'a [u8], hash: u64, row: &AtomicU32| {
         if hash as usize % PARTS == part {
-            let index = table.number(hash, name);
-            table.rows.push((row as u32, index));
+            row.store(table.number(hash, name), Ordering::Relaxed);
         }
+    };
+    number(first, hashes[0][0], &of_row[0]);
+    let mut row = 1;
+    for (chunk, hashes) in chunks.iter().zip(&hashes[1..]) {
+        let rows = &of_row[row..row + hashes.len()];
+        chunk.names().zip(hashes).zip(rows).for_each(|((name, &hash), row)| number(name, hash, row));
+        row += hashes.len();
     }
-    table
+    table.unique
 }
 
 impl<'a> Part<'a> {

@@ -25,7 +25,7 @@ pub use names::{DictError, extension};
 pub use stored::{Section, SectionId, SectionSource, SourceError, StoredError};
 pub use volume::{Applied, Change, Volume};
 
-pub(crate) use base::{Base, Class, DirId, partition};
+pub(crate) use base::{Base, Class, DirId, expected_allocation, partition};
 pub(crate) use bits::Ones;
 pub(crate) use column::{ZONE_ROWS, ZoneMap};
 pub(crate) use delta::{NONE, ROOT, TEXT_ROWS};

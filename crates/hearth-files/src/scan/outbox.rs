@@ -10,8 +10,6 @@ use crate::entry::{Chunk, Meta, ScanDir};
 
 /// Rows of a full chunk.
 const CHUNK_ROWS: usize = 8192;
-/// Bytes of the names of a full chunk: room for the usual name of 20 bytes in each row.
-const CHUNK_NAMES: usize = CHUNK_ROWS * 24;
 /// Age at which a chunk leaves with what it has; also how long a worker without work waits to part
 /// with its rows.
 pub(super) const CHUNK_AGE: Duration = Duration::from_millis(100);
@@ -30,10 +28,6 @@ impl<'a> Outbox<'a> {
 
     /// Adds a row.
     pub(super) fn push(&mut self, parent: ScanDir, dir: ScanDir, name: &CStr, meta: Meta) {
-        if self.chunk.rows.capacity() == 0 {
-            self.chunk.rows.reserve_exact(CHUNK_ROWS);
-            self.chunk.names.reserve_exact(CHUNK_NAMES);
-        }
         self.chunk.push(parent, dir, name.to_bytes(), meta);
         if self.chunk.rows.len() == CHUNK_ROWS {
             self.flush();
@@ -54,10 +48,7 @@ impl<'a> Outbox<'a> {
             return;
         }
         let mut chunk = std::mem::take(&mut self.chunk);
-        if chunk.rows.len() < CHUNK_ROWS / 2 {
-            chunk.rows.shrink_to_fit();
-            chunk.names.shrink_to_fit();
-        }
+        chunk.shrink_to_fit();
         (self.sink)(chunk);
     }
 }

@@ -124,7 +124,7 @@ fn a_removed_tree_of_which_everything_is_told_leaves_nothing_to_look_at() {
 fn with_an_earlier_folder(world: &World, birth: fn(i64) -> i64) -> Volume {
     let body = world.body_of(|chunk| {
         let new = chunk.rows.iter().find(|row| chunk.name(row) == b"new");
-        let Some(&(mut old)) = new else { return Chunk::default() };
+        let Some(mut old) = new else { return Chunk::default() };
         old.meta.created_ns = birth(old.meta.created_ns);
         let mut edited = Chunk::default();
         edited.push(old.parent, old.dir, b"old", old.meta);

@@ -330,8 +330,9 @@ impl Model {
     pub fn build(&self) -> Body {
         let whole = self.chunk();
         let mut halves = [Chunk::default(), Chunk::default()];
-        for (at, row) in whole.rows.iter().enumerate().rev() {
-            halves[at % 2].push(row.parent, row.dir, whole.name(row), row.meta);
+        let rows: Vec<_> = whole.rows.iter().enumerate().collect();
+        for (at, row) in rows.into_iter().rev() {
+            halves[at % 2].push(row.parent, row.dir, whole.name(&row), row.meta);
         }
         self.build_from(&halves.map(Arc::new))
     }
@@ -340,8 +341,8 @@ impl Model {
     pub fn build_without_first_row(&self) -> Body {
         let whole = self.chunk();
         let mut chunk = Chunk::default();
-        for row in &whole.rows[1..] {
-            chunk.push(row.parent, row.dir, whole.name(row), row.meta);
+        for row in whole.rows.iter().skip(1) {
+            chunk.push(row.parent, row.dir, whole.name(&row), row.meta);
         }
         self.build_from(&[Arc::new(chunk)])
     }

@@ -197,12 +197,13 @@ impl<'a> Writer<'a> {
     }
 
     fn hand_on(&mut self) {
-        let chunk = std::mem::take(&mut self.chunk);
+        let mut chunk = std::mem::take(&mut self.chunk);
         if chunk.rows.is_empty() {
             return;
         }
         self.run.counters.entries.fetch_add(chunk.rows.len() as u64, Ordering::Relaxed);
         self.seen.rows += chunk.rows.len() as u64;
+        chunk.shrink_to_fit();
         self.run.take(chunk);
     }
 

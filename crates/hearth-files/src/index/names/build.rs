@@ -14,6 +14,8 @@ use rayon::prelude::*;
 
 /// Names per parallel task: a multiple of the block size.
 const TASK: usize = 1 << 14;
+/// Tasks whose names are in memory twice at a time.
+const TASKS_AT_ONCE: usize = 32;
 
 /// In place of an id: the name is not part of the dictionary.
 pub(crate) const LEFT_OUT: u32 = u32::MAX;
@@ -75,13 +77,14 @@ impl NameDict {
 
 /// Writes the names whose input indexes are `by_id`; `alphabetical` are their ids in order.
 fn write(sorted: &SortedNames<'_>, by_id: &[u32], alphabetical: &[u32]) -> Result<NameDict, DictError> {
-    let pieces: Vec<Piece> =
-        by_id.par_chunks(TASK).map(|run| Piece::new(sorted.names, &sorted.folded, run)).collect();
     let mut writer = TextWriter::with_capacity(by_id.len(), sorted.folded.total_bytes());
-    let mut cases = Vec::with_capacity(pieces.len());
-    for piece in pieces {
-        writer.append(&piece.names, &piece.lens);
-        cases.push(piece.case);
+    let mut cases = Vec::with_capacity(by_id.len().div_ceil(TASK));
+    for runs in by_id.chunks(TASK * TASKS_AT_ONCE) {
+        let pieces = runs.par_chunks(TASK).map(|run| Piece::new(sorted.names, &sorted.folded, run));
+        for piece in pieces.collect::<Vec<Piece>>() {
+            writer.append(&piece.names, &piece.lens);
+            cases.push(piece.case);
+        }
     }
     let text: NameText = writer.finish();
     let case = CaseTable::join(&cases).ok_or(DictError::TooMuchText { bytes: u32::MAX as usize })?;
