@@ -84,8 +84,7 @@ struct Copy<'a> {
 
 impl Copy<'_> {
     fn push_top(&self, chunk: &mut Chunk) {
-        let meta =
-            Meta { mode: EntryKind::Dir.type_bits() | 0o755, size: 4096, ..self.corpus.rows[0].meta };
+        let meta = Meta { mode: EntryKind::Dir.type_bits() | 0o755, size: 4096, ..self.corpus.rows[0].meta };
         let meta = Meta { inode: self.inode(2), links: 2, ..meta };
         chunk.push(0, self.dir(0), format!("disk-{:04}", self.number).as_bytes(), meta);
     }

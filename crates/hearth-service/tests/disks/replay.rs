@@ -306,3 +306,21 @@ fn a_log_that_was_begun_anew_is_not_believed() {
     });
     house.assert_read_because("unjournaled");
 }
+
+#[test]
+fn a_long_journal_of_few_files_is_replayed_as_a_whole() {
+    const RECORDS: usize = 100_000;
+    let Some(mut house) = House::new() else { return };
+    {
+        let mount = house.image.mount();
+        let mut actor = Actor::new(&mount, FORM.record_bytes(), 2);
+        actor.run(&write("x")).expect("written");
+        let entries = actor.into_journal();
+        let many: Vec<Entry> = entries.iter().cycle().take(RECORDS).cloned().collect();
+        house.journal.append(&mount, &many);
+    }
+    house.image.set_log(house.lsn + 1, true);
+    house.check();
+    let disk = house.world.disk(&house.source);
+    assert_eq!((disk.how, disk.records), ("replayed", RECORDS as u64), "{disk:?}");
+}
