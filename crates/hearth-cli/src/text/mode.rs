@@ -1,4 +1,6 @@
 //! File modes as text: the ten characters of `ls -l`, and octal permission bits.
+//!
+//! Whatever the bits are, the width is the same. What has no mode, as an entry of NTFS, has the letter of its kind.
 
 use hearth_core::EntryKind;
 
