@@ -7,7 +7,7 @@
 //! Equal means equal BLAKE3 of the whole content.
 
 use crate::Service;
-use crate::api::{DupeGroup, DupesAnswer, DupesRequest, Progress};
+use crate::api::{DupeGroup, DupesAnswer, DupesRequest, Progress, SourceKind};
 use crate::asking::{Held, Part, Question, refuse_if_all_failed};
 use crate::error::ServiceError;
 use crate::hashing::{Hashed, Job, hash_all};
@@ -53,7 +53,8 @@ impl Service {
     /// Finds files of equal content, reading no more than the budget (0 = the configured one).
     ///
     /// # Errors
-    /// As [`Service::find`]. A file that cannot be read is counted, not an error.
+    /// As [`Service::find`]; [`ServiceError::BadRequest`] where only NTFS disks and images are asked. A file that cannot be read
+    /// is counted, not an error.
     pub fn dupes(
         &self,
         req: &DupesRequest,
@@ -68,6 +69,18 @@ impl Service {
             wait_fresh: req.wait_fresh,
         };
         let mut parts = self.ask(question)?;
+        // What lies inside a disk or image cannot be opened by its path.
+        let asked = parts.len();
+        parts.retain(|part| part.shard.source.info.kind == SourceKind::Volume);
+        if parts.is_empty() && asked > 0 {
+            return Err(ServiceError::BadRequest {
+                field: "within",
+                message:
+                    "files inside NTFS disks and images are not opened, so their contents are not compared"
+                        .to_owned(),
+                hint: "`hearth find dupe:size` finds files of equal size there".to_owned(),
+            });
+        }
         self.expect(&parts, cancel)?;
         let open = parts.iter().map(|part| self.read(part, cancel)).collect::<Result<Vec<_>, _>>()?;
         refuse_if_all_failed(&mut parts)?;

@@ -420,7 +420,8 @@ fn outcome(read: &Table, body: &Body, scan_ms: u64, build_ms: u64) -> ScanOutcom
     say(report.torn, "records were half written and are left out");
     say(report.damaged, "records are damaged and are left out");
     say(report.orphan_pieces, "pieces of files belong to no file");
-    say(report.skipped_bytes, "bytes of the file table cannot be read");
+    say(report.unread, "records cannot be read from the disk");
+    say(report.not_whole, "files are told in part only");
     say(read.orphans, "entries have no folder any more and are below $OrphanFiles");
     ScanOutcome {
         entries: body.entries(),
@@ -428,7 +429,7 @@ fn outcome(read: &Table, body: &Body, scan_ms: u64, build_ms: u64) -> ScanOutcom
         build_ms,
         denied: 0,
         vanished: 0,
-        failed: report.torn + report.damaged,
+        failed: report.torn + report.damaged + report.unread,
         samples,
         skipped: Vec::new(),
     }

@@ -23,6 +23,8 @@ const ROOT: u64 = 5;
 const CHUNK_ROWS: usize = 8192;
 /// `FILE_ATTRIBUTE_DIRECTORY`, which records keep elsewhere.
 const DIRECTORY: u32 = 0x10;
+/// `FILE_ATTRIBUTE_NORMAL`: there is no other, which records keep as nothing or as this.
+const NORMAL: u32 = 0x80;
 
 /// Reparse points that lead elsewhere: symbolic links, junctions and mount points, links of WSL.
 const LINKS: [u32; 3] = [0xa000_000c, 0xa000_0003, 0xa000_001d];
@@ -344,7 +346,8 @@ fn meta_of(file: &File<'_>) -> Meta {
     let data = file.data.unwrap_or_default();
     let time = |of: fn(&hearth_ntfs::Standard) -> i64| file.standard.as_ref().map_or(NO_TIME, of);
     let attributes = file.standard.map_or(0, |standard| standard.attributes) & !DELETED;
-    let marks = if file.is_dir { DIRECTORY } else { 0 } | if file.in_use { 0 } else { DELETED };
+    let plain = if attributes == 0 { NORMAL } else { 0 };
+    let marks = if file.is_dir { DIRECTORY } else { plain } | if file.in_use { 0 } else { DELETED };
     Meta {
         size: data.size,
         allocated: data.allocated,

@@ -1,9 +1,9 @@
 //! What an NTFS volume can be found in: a whole image, a partition, a capture, a file table alone.
 
-use crate::world::{World, assert_same, patience};
+use crate::world::{LONG, World, assert_same, patience};
 use hearth_disks::ntfs::{Form, NtfsImage};
 use hearth_service::ServiceError;
-use hearth_service::api::SourceKind;
+use hearth_service::api::{DupesRequest, SourceKind};
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -177,6 +177,21 @@ fn one_query_asks_folders_and_images_at_once() {
     let mut rows = Count(0);
     world.service.find(&request, &patience(), &mut rows).expect("answered");
     assert_eq!(rows.0, 3);
+    fs::write(tree.join("copy.dll"), "x").expect("written");
+    let dupes = DupesRequest {
+        query: "ext:dll".into(),
+        cwd: None,
+        within: Vec::new(),
+        min_size: 0,
+        read_budget: 0,
+        limit: 9,
+        wait_fresh: Some(LONG),
+    };
+    let answer = world.service.dupes(&dupes, &patience(), &mut |_| {}).expect("answered");
+    assert_eq!((answer.groups_total, answer.unreadable), (1, 0), "files inside images are not opened");
+    let within = vec![a.path().into_os_string().into_encoded_bytes()];
+    let inside = world.service.dupes(&DupesRequest { within, ..dupes }, &patience(), &mut |_| {});
+    assert!(matches!(inside, Err(ServiceError::BadRequest { field: "within", .. })), "{inside:?}");
 }
 
 struct Count(usize);

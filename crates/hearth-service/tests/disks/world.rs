@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Longest wait for something that must come.
-const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// What an index knows of an entry; the time of the last access is left out, which no journal tells.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
