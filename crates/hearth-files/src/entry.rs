@@ -82,7 +82,7 @@ pub struct RawRow {
     pub parent: ScanDir,
     /// The entry's own number if it is a directory, else [`NOT_A_DIR`].
     pub dir: ScanDir,
-    /// Start of the name in [`Chunk::names`].
+    /// Start of the name among those of the chunk.
     pub name_start: u32,
     /// Length of the name, bytes.
     pub name_len: u16,

@@ -22,12 +22,11 @@ use crate::pending::Pending;
 
 /// Says whether a source changed.
 pub trait Probe: Send {
-    /// Whether it changed since this was last answered with yes, or since the probe was made. `asked`: somebody waits for the
-    /// answer, so that a change must not be put off.
+    /// Whether it changed since this was asked last, or since the probe was made.
     ///
     /// # Errors
     /// It cannot be looked at; the feed then ends.
-    fn changed(&mut self, asked: bool) -> io::Result<bool>;
+    fn changed(&mut self) -> io::Result<bool>;
 }
 
 /// How often a probe is asked.
@@ -93,10 +92,7 @@ impl<P: Probe> Probing<P> {
         let numbers = self.signals.take_quiet();
         self.signals.pass_noted(numbers.len());
         self.writes.iter().for_each(Writes::drain);
-        let changed = self
-            .probe
-            .changed(!numbers.is_empty())
-            .map_err(|error| FeedError::io("look at the source", error))?;
+        let changed = self.probe.changed().map_err(|error| FeedError::io("look at the source", error))?;
         if changed {
             self.pending.overflow();
         }
@@ -165,7 +161,7 @@ mod tests {
     struct Counted(Arc<AtomicU64>, u64);
 
     impl Probe for Counted {
-        fn changed(&mut self, _asked: bool) -> io::Result<bool> {
+        fn changed(&mut self) -> io::Result<bool> {
             let now = self.0.load(Ordering::SeqCst);
             if now == u64::MAX {
                 return Err(io::ErrorKind::NotFound.into());

@@ -196,6 +196,7 @@ impl Following {
                 (false, false) if self.misses_others() => self.live.config.poll,
                 (false, false) => FOREVER,
             };
+            timeout = self.rests_for().map_or(timeout, |rest| timeout.min(rest + REST));
         }
     }
 
@@ -432,10 +433,23 @@ impl Following {
         if knows {
             state.pass();
         }
-        if state.outdated.is_some() && place != Place::Waiting && !std::mem::replace(&mut state.asked, true) {
+        // Who waits is served at once.
+        let rests = state.held.is_empty() && !self.source.disk.rests_for().is_zero();
+        if state.outdated.is_some()
+            && place != Place::Waiting
+            && !rests
+            && !std::mem::replace(&mut state.asked, true)
+        {
             return Some(ChangeClass::Reconcile);
         }
         None
+    }
+
+    /// How long a comparison that is due is put off; `None` if none is.
+    fn rests_for(&self) -> Option<Duration> {
+        let state = self.source.track.state.lock();
+        let rest = (state.outdated.is_some() && !state.asked).then(|| self.source.disk.rests_for());
+        rest.filter(|rest| !rest.is_zero())
     }
 
     /// Something changed in the file system of which the feed tells nothing. Where that can be inside the source, it is

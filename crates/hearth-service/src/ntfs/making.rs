@@ -33,6 +33,8 @@ use tracing::info;
 const SYSTEM_RECORDS: u64 = 24;
 /// Times that the journal is read on before what came meanwhile is left to the next comparison.
 const ROUNDS: usize = 8;
+/// Times that a table is read until it is known where its journal is.
+const TABLE_ROUNDS: usize = 3;
 /// Records that are worth reading one by one, at least, and as a part of all.
 const TOUCHED_LEAST: u64 = 4096;
 const TOUCHED_PART: u64 = 4;
@@ -123,12 +125,14 @@ impl Disks {
     ) -> Result<Read, Failure> {
         let mut journal = source.disk.journal();
         let mut stamp = opened.stamp;
+        let mut round = 1;
         loop {
             let before = opened.state(journal, &run.cancel)?;
             let table = self.read_table(opened, rows, run)?;
             let now = self.media.stamp(&Spot::of(&source.info.root));
             let untouched = stamp.zip(now).is_some_and(|(before, now)| now.is_same(&before));
-            if journal == table.journal || !opened.follows {
+            // One that comes and goes is believed to be where it was, and missed the next time.
+            if journal == table.journal || !opened.follows || round == TABLE_ROUNDS {
                 return Ok(Read { table, stamp, state: before });
             }
             journal = table.journal;
@@ -139,6 +143,7 @@ impl Disks {
             }
             drop(run.drain_chunks());
             stamp = now;
+            round += 1;
         }
     }
 
@@ -152,6 +157,12 @@ impl Disks {
         let (seen, report) = self.pass(opened, rows, run, &folders, None)?;
         let root = seen.iter().find_map(|seen| seen.root);
         let root = root.ok_or_else(|| Failure::Failed("the file table has no root directory".to_owned()))?;
+        if report.unread > report.records / 2 {
+            let (unread, records) = (report.unread, report.records);
+            return Err(Failure::Failed(format!(
+                "{unread} of {records} records cannot be read from the disk"
+            )));
+        }
         let journal = seen.iter().find_map(|seen| seen.journal);
         let plan = Plan::of(rows, &folders, &seen);
         if !plan.is_needed() {

@@ -1,8 +1,7 @@
 //! Whether an NTFS volume changed, found out without reading it.
 //!
 //! A file tells by its times, a device by what the system has written to it; beside that, log file, length of the table and
-//! map of records in use are looked at. Where a driver writes that keeps no log, each write calls for reading everything, so
-//! that one is told only now and then, unless somebody asks.
+//! map of records in use are looked at. Where nothing tells, it counts as changed every so often.
 
 use super::medium::{Media, Spot, Stamp};
 use super::position::VolumeState;
@@ -19,8 +18,6 @@ use std::time::{Duration, Instant};
 const LEAST: Duration = Duration::from_millis(500);
 /// The same for a device after a long time without a change.
 const DEVICE_MOST: Duration = Duration::from_secs(30);
-/// Time between two changes of a volume that is written to without a log.
-const UNLOGGED_REST: Duration = Duration::from_secs(10);
 
 /// See the module.
 pub(crate) struct DiskProbe {
@@ -30,9 +27,8 @@ pub(crate) struct DiskProbe {
     poll: Duration,
     is_file: bool,
     last: Look,
-    /// When a change was told last.
-    told: Option<Instant>,
-    began: Instant,
+    /// When a change was told last, or the probe was made.
+    told: Instant,
 }
 
 /// What was seen.
@@ -81,7 +77,7 @@ impl DiskProbe {
         let failed = |error: io::Error| format!("{}: {error}", spot.file.display());
         let last = Look::at(&media, &spot).map_err(failed)?;
         let is_file = fs::metadata(&spot.file).map_err(failed)?.is_file();
-        Ok(Self { media, spot, poll, is_file, last, told: None, began: Instant::now() })
+        Ok(Self { media, spot, poll, is_file, last, told: Instant::now() })
     }
 
     /// How often to look.
@@ -97,18 +93,14 @@ impl DiskProbe {
 }
 
 impl Probe for DiskProbe {
-    fn changed(&mut self, asked: bool) -> io::Result<bool> {
+    fn changed(&mut self) -> io::Result<bool> {
         let now = Look::at(&self.media, &self.spot)?;
         let blind = now.stamp.is_none() && !now.is_logged();
-        let due = blind && self.told.unwrap_or(self.began).elapsed() >= self.poll;
+        let due = blind && self.told.elapsed() >= self.poll;
         if now.is_same(&self.last) && !due {
             return Ok(false);
         }
-        let rests = self.told.is_some_and(|told| told.elapsed() < UNLOGGED_REST);
-        if rests && !asked && !self.is_file && !now.is_logged() {
-            return Ok(false);
-        }
-        (self.last, self.told) = (now, Some(Instant::now()));
+        (self.last, self.told) = (now, Instant::now());
         Ok(true)
     }
 }

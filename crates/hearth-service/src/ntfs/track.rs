@@ -10,12 +10,18 @@ use hearth_core::UnixNanos;
 use hearth_files::index::Body;
 use parking_lot::Mutex;
 use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+/// How many times as long as it took a volume rests after it was read as a whole.
+const REST_PER_READ: u64 = 10;
+const LEAST_REST: Duration = Duration::from_secs(2);
+const MOST_REST: Duration = Duration::from_secs(60);
 
 /// See the module. That of a source of another kind stays empty.
 #[derive(Default)]
 pub(crate) struct DiskTrack {
     positions: Mutex<Vec<(Weak<Body>, Arc<Position>)>>,
-    last: Mutex<Option<(UnixNanos, Update)>>,
+    last: Mutex<Option<(Instant, UnixNanos, Update)>>,
     /// Record of the change journal, as far as it is known.
     journal: Mutex<Option<u64>>,
 }
@@ -83,12 +89,26 @@ impl DiskTrack {
         if matches!(update.how, How::Unchanged) && last.is_some() {
             return;
         }
-        *last = Some((clock::now_ns(), update));
+        *last = Some((Instant::now(), clock::now_ns(), update));
+    }
+
+    /// How long another change is left alone where each calls for reading everything: a volume that is written to all the time by
+    /// a driver without a journal is not read all the time.
+    pub(crate) fn rests_for(&self) -> Duration {
+        let last = self.last.lock();
+        let Some((at, _, Update { how: How::Read(why), took_ms, .. })) = &*last else {
+            return Duration::ZERO;
+        };
+        if matches!(why, Reread::First | Reread::Asked) {
+            return Duration::ZERO;
+        }
+        let rest = Duration::from_millis(took_ms.saturating_mul(REST_PER_READ)).clamp(LEAST_REST, MOST_REST);
+        rest.saturating_sub(at.elapsed())
     }
 
     /// What there is to say; `None` if nothing was read yet.
     pub(crate) fn describe(&self) -> Option<DiskStatus> {
-        let (at_ns, update) = self.last.lock().clone()?;
+        let (_, at_ns, update) = self.last.lock().clone()?;
         let Update { how, records, files, changed, took_ms } = update;
         let why = |why: &Reread| LoadReason { word: why.word(), text: why.to_string(), unexpected: false };
         let (how, reason) = match &how {

@@ -324,3 +324,22 @@ fn a_long_journal_of_few_files_is_replayed_as_a_whole() {
     let disk = house.world.disk(&house.source);
     assert_eq!((disk.how, disk.records), ("replayed", RECORDS as u64), "{disk:?}");
 }
+
+#[test]
+fn a_volume_that_is_written_to_all_the_time_is_not_read_all_the_time_but_called_stale() {
+    let Some(house) = House::new() else { return };
+    let begun = std::time::Instant::now();
+    let mut stale = false;
+    let reads = || house.world.disk(&house.source).at_ns;
+    let mut seen = std::collections::BTreeSet::from([reads()]);
+    for number in 0.. {
+        std::fs::write(house.image.mount().root().join(format!("unseen {number}")), "x").expect("written");
+        stale |= house.world.find(&house.source, "=none", None).1.stale;
+        seen.insert(reads());
+        if begun.elapsed().as_secs() >= 4 {
+            break;
+        }
+    }
+    assert!(stale && seen.len() <= 5, "{stale} {seen:?}");
+    house.assert_read_because("unjournaled");
+}
