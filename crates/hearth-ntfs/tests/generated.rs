@@ -102,7 +102,6 @@ fn a_filled_volume_is_read_as_ntfs_3g_shows_it() {
 }
 
 #[test]
-#[ignore = "takes a minute"]
 fn a_volume_of_200_000_files_is_read_as_ntfs_3g_shows_it() {
     check_filled(Form::default(), 4 << 30, 200_000);
 }

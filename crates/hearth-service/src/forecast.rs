@@ -1,15 +1,15 @@
 //! What indexing a source will take, before and while it is scanned.
 //!
 //! Raw rows and the index that is made of them are in memory at one time. The figures are upper ends of
-//! what the benchmark of the index measured (`bench`, part `index`): 102 bytes of raw rows an entry, a
-//! peak of 220 with the build.
+//! what the benchmarks measured (`bench`, parts `index` and `ntfs`): 60 bytes of raw rows an entry, a
+//! peak of 150 to 200 with the build.
 
 use crate::walk;
 use hearth_files::scan::volume_of;
 use rustix::fs::statvfs;
 
 /// Working set of a scan and build, bytes an entry.
-const WORKING_BYTES_PER_ENTRY: u64 = 240;
+const WORKING_BYTES_PER_ENTRY: u64 = 200;
 /// The same where there is no entry.
 const WORKING_BYTES: u64 = 2 << 20;
 /// Entries to expect where the file system does not say.

@@ -33,19 +33,9 @@ impl House {
         Some(Self { image, journal, lsn: LSN, world, source })
     }
 
-    /// Does things as Windows would do them: each is in the journal, and the log goes on.
+    /// Does things while the service looks.
     fn act(&mut self, acts: &[Act]) {
-        let mount = self.image.mount();
-        let mut actor = Actor::new(&mount, FORM.record_bytes(), 2);
-        for act in acts {
-            // What cannot be done is not done.
-            let _ = actor.run(act);
-        }
-        let entries = actor.into_journal();
-        self.journal.append(&mount, &entries);
-        drop(mount);
-        self.lsn += 0x1000;
-        self.image.set_log(self.lsn, true);
+        act(&self.image, &mut self.journal, &mut self.lsn, 2, acts);
     }
 
     /// The same while no service looks: what it finds when it comes back is all of it.
@@ -72,6 +62,20 @@ impl House {
         let reason = disk.reason.as_ref().map(|reason| reason.word);
         assert_eq!((disk.how, reason), ("read", Some(word)), "{disk:?}");
     }
+}
+
+/// Does things as Windows would do them: each is in the journal, whose records have this version, and the log goes on.
+fn act(image: &NtfsImage, journal: &mut Journal, lsn: &mut u64, version: u16, acts: &[Act]) {
+    let mount = image.mount();
+    let mut actor = Actor::new(&mount, FORM.record_bytes(), version);
+    for act in acts {
+        // What cannot be done is not done.
+        let _ = actor.run(act);
+    }
+    journal.append(&mount, &actor.into_journal());
+    drop(mount);
+    *lsn += 0x1000;
+    image.set_log(*lsn, true);
 }
 
 fn write(name: &str) -> Act {
@@ -125,13 +129,7 @@ fn a_restart_goes_on_from_the_snapshot() {
     house.check();
     assert_eq!(house.world.disk(&house.source).how, "unchanged");
     let house = house.meanwhile(|image, mut journal, lsn| {
-        let mount = image.mount();
-        let mut actor = Actor::new(&mount, FORM.record_bytes(), 3);
-        actor.run(&write("while it was down")).expect("written");
-        journal.append(&mount, &actor.into_journal());
-        drop(mount);
-        *lsn += 0x1000;
-        image.set_log(*lsn, true);
+        act(image, &mut journal, lsn, 3, &[write("while it was down")]);
         journal
     });
     house.check();
@@ -155,13 +153,7 @@ fn files_that_came_without_a_word_are_noticed_by_the_map_of_records() {
     let house = house.meanwhile(|image, mut journal, lsn| {
         std::fs::write(image.mount().root().join("unseen"), "x").expect("written");
         // The log goes on as if Windows had been there, and the journal names something else.
-        let mount = image.mount();
-        let mut actor = Actor::new(&mount, FORM.record_bytes(), 2);
-        actor.run(&write("seen")).expect("written");
-        journal.append(&mount, &actor.into_journal());
-        drop(mount);
-        *lsn += 1;
-        image.set_log(*lsn, true);
+        act(image, &mut journal, lsn, 2, &[write("seen")]);
         journal
     });
     house.assert_read_because("unjournaled");
@@ -197,18 +189,11 @@ fn a_journal_that_is_gone_is_not_missed_in_silence() {
 fn a_journal_that_was_cut_past_the_index_is_not_enough() {
     let Some(house) = House::new() else { return };
     let house = house.meanwhile(|image, mut journal, lsn| {
-        let mount = image.mount();
-        let mut actor = Actor::new(&mount, FORM.record_bytes(), 2);
-        for number in 0..60 {
-            actor.run(&write(&format!("file {number}"))).expect("written");
-        }
-        journal.append(&mount, &actor.into_journal());
+        let many: Vec<Act> = (0..60).map(|number| write(&format!("file {number}"))).collect();
+        act(image, &mut journal, lsn, 2, &many);
         let end = journal.stretch().next_usn();
-        let lowest = journal.trim(&mount, end);
+        let lowest = journal.trim(&image.mount(), end);
         assert!(lowest > 1 << 20, "something was cut off");
-        drop(mount);
-        *lsn += 1;
-        image.set_log(*lsn, true);
         journal
     });
     house.assert_read_because("journal_wrapped");
@@ -248,13 +233,7 @@ fn a_file_in_a_folder_that_nobody_named_is_inconsistent() {
     let Some(house) = House::new() else { return };
     let house = house.meanwhile(|image, mut journal, lsn| {
         std::fs::create_dir_all(image.mount().root().join("unseen/folders")).expect("made");
-        let mount = image.mount();
-        let mut actor = Actor::new(&mount, FORM.record_bytes(), 2);
-        actor.run(&write("unseen/folders/file")).expect("written");
-        journal.append(&mount, &actor.into_journal());
-        drop(mount);
-        *lsn += 1;
-        image.set_log(*lsn, true);
+        act(image, &mut journal, lsn, 2, &[write("unseen/folders/file")]);
         journal
     });
     house.assert_read_because("inconsistent");
@@ -295,12 +274,8 @@ fn contents_alone_are_no_reason_to_read_while_the_volume_is_in_use() {
 #[test]
 fn a_log_that_was_begun_anew_is_not_believed() {
     let Some(house) = House::new() else { return };
-    let house = house.meanwhile(|image, mut journal, _| {
-        let mount = image.mount();
-        let mut actor = Actor::new(&mount, FORM.record_bytes(), 2);
-        actor.run(&write("x")).expect("written");
-        journal.append(&mount, &actor.into_journal());
-        drop(mount);
+    let house = house.meanwhile(|image, mut journal, lsn| {
+        act(image, &mut journal, lsn, 2, &[write("x")]);
         image.set_log(1, true);
         journal
     });
