@@ -3,10 +3,8 @@
 //! A disk, an image, a partition of either, bytes in memory. Nothing here can write, and what lies past the
 //! end is an error, never zeroes.
 
-use rustix::fs::{Advice, fadvise};
 use std::fs::File;
 use std::io;
-use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
 
 /// Random access to bytes that others may be writing meanwhile.
@@ -16,9 +14,6 @@ pub trait ReadAt: Send + Sync {
     /// # Errors
     /// As reading; [`io::ErrorKind::UnexpectedEof`] if there are too few bytes.
     fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()>;
-
-    /// Says that `bytes` from `offset` will be read soon. A hint: it may do nothing, and never fails.
-    fn prefetch(&self, _offset: u64, _bytes: u64) {}
 
     /// Number of bytes there are.
     fn len(&self) -> u64;
@@ -51,10 +46,6 @@ impl OpenFile {
 impl ReadAt for OpenFile {
     fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         self.file.read_exact_at(out, offset)
-    }
-
-    fn prefetch(&self, offset: u64, bytes: u64) {
-        let _ = fadvise(&self.file, offset, NonZeroU64::new(bytes), Advice::WillNeed);
     }
 
     fn len(&self) -> u64 {
@@ -90,10 +81,6 @@ impl<R: ReadAt + ?Sized> ReadAt for &R {
         (**self).read_exact_at(offset, out)
     }
 
-    fn prefetch(&self, offset: u64, bytes: u64) {
-        (**self).prefetch(offset, bytes);
-    }
-
     fn len(&self) -> u64 {
         (**self).len()
     }
@@ -104,10 +91,6 @@ impl<R: ReadAt + ?Sized> ReadAt for Box<R> {
         (**self).read_exact_at(offset, out)
     }
 
-    fn prefetch(&self, offset: u64, bytes: u64) {
-        (**self).prefetch(offset, bytes);
-    }
-
     fn len(&self) -> u64 {
         (**self).len()
     }
@@ -116,10 +99,6 @@ impl<R: ReadAt + ?Sized> ReadAt for Box<R> {
 impl<R: ReadAt + ?Sized> ReadAt for std::sync::Arc<R> {
     fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         (**self).read_exact_at(offset, out)
-    }
-
-    fn prefetch(&self, offset: u64, bytes: u64) {
-        (**self).prefetch(offset, bytes);
     }
 
     fn len(&self) -> u64 {
@@ -158,11 +137,6 @@ impl<R: ReadAt> ReadAt for Window<R> {
         let end = offset.checked_add(out.len() as u64).filter(|end| *end <= self.len);
         end.ok_or(io::ErrorKind::UnexpectedEof)?;
         self.inner.read_exact_at(self.start + offset, out)
-    }
-
-    fn prefetch(&self, offset: u64, bytes: u64) {
-        let bytes = bytes.min(self.len.saturating_sub(offset));
-        self.inner.prefetch(self.start.saturating_add(offset), bytes);
     }
 
     fn len(&self) -> u64 {

@@ -5,7 +5,6 @@
 
 use crate::read::ReadAt;
 use std::io;
-use std::ops::Range;
 
 /// Neighbouring clusters of a value that are neighbours on disk too, or a hole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,24 +124,6 @@ pub(crate) fn read_through<R: ReadAt + ?Sized>(
         next += 1;
     }
     Ok(())
-}
-
-/// Says that bytes of the value will be read soon.
-pub(crate) fn prefetch_through<R: ReadAt + ?Sized>(
-    reader: &R,
-    cluster_bytes: u64,
-    runs: &[Run],
-    bytes: &Range<u64>,
-) {
-    let (start, end) = (bytes.start / cluster_bytes, bytes.end.div_ceil(cluster_bytes));
-    let first = runs.partition_point(|run| run.end() <= start);
-    for run in runs[first..].iter().take_while(|run| run.vcn < end) {
-        let (from, to) = (run.vcn.max(start), run.end().min(end));
-        if let Some(lcn) = run.lcn {
-            let place = (lcn + (from - run.vcn)).saturating_mul(cluster_bytes);
-            reader.prefetch(place, (to - from).saturating_mul(cluster_bytes));
-        }
-    }
 }
 
 fn unmapped(offset: u64) -> io::Error {

@@ -10,9 +10,8 @@ use crate::error::NtfsError;
 use crate::limits;
 use crate::read::ReadAt;
 use crate::record::{Record, Slot, mend};
-use crate::runs::{Run, prefetch_through, read_through};
+use crate::runs::{Run, read_through};
 use crate::value;
-use std::ops::Range;
 
 /// Records that `$MFTMirr` holds.
 pub(crate) const MIRRORED: u64 = 4;
@@ -157,15 +156,6 @@ impl<R: ReadAt> Volume<R> {
             return self.reader.read_exact_at(offset, out);
         }
         read_through(&self.reader, self.geometry.cluster_bytes, &self.runs, offset, out)
-    }
-
-    /// Says that bytes of `$MFT` will be read soon.
-    pub(crate) fn prefetch_mft(&self, bytes: &Range<u64>) {
-        if self.geometry.has_clusters {
-            prefetch_through(&self.reader, self.geometry.cluster_bytes, &self.runs, bytes);
-        } else {
-            self.reader.prefetch(bytes.start, bytes.end - bytes.start);
-        }
     }
 }
 

@@ -126,11 +126,8 @@ impl<V: Visit> Thread<V> {
         cancel: &CancelToken,
     ) -> Result<(), NtfsError> {
         let mut memory = Pieces::new(volume);
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(piece) = pieces.get(at) else { return Ok(()) };
+        while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
             cancel.check()?;
-            stretches::prefetch(volume, pieces, at);
             let files = self.report.files;
             let records = memory.read(piece, &mut self.report, cancel)?;
             let Self { visitor, aside, report } = self;
@@ -142,6 +139,7 @@ impl<V: Visit> Thread<V> {
             let count = piece.end - piece.start;
             counters.add(count, self.report.files - files, count * u64::from(volume.geometry().record_bytes));
         }
+        Ok(())
     }
 }
 

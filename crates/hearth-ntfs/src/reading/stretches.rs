@@ -16,13 +16,6 @@ const PIECE_BYTES: u64 = 256 << 10;
 /// Bytes without need that are read rather than left out.
 const GAP_BYTES: u64 = 64 << 10;
 
-/// Pieces between what is read and what the system is told will be: threads that take turns would look to it
-/// like reading here and there.
-const AHEAD: usize = 32;
-
-/// Pieces that the system is told of in one go.
-const BATCH: usize = 16;
-
 /// Which records to read, in pieces, and how many bytes are left out.
 pub(crate) fn all<R: ReadAt>(volume: &Volume<R>, which: Which) -> (Vec<Range<u64>>, u64) {
     let count = volume.record_count();
@@ -60,20 +53,6 @@ pub(crate) fn merged<R: ReadAt>(
         }
     }
     pieces
-}
-
-/// Says which pieces will be read soon when piece `at` is taken: a batch far ahead, at the begin all up to there.
-pub(crate) fn prefetch<R: ReadAt>(volume: &Volume<R>, pieces: &[Range<u64>], at: usize) {
-    if !at.is_multiple_of(BATCH) {
-        return;
-    }
-    let from = if at == 0 { 0 } else { at + AHEAD };
-    let batch = pieces.get(from..pieces.len().min(at + AHEAD + BATCH)).unwrap_or_default();
-    let record_bytes = u64::from(volume.geometry().record_bytes);
-    for neighbours in batch.chunk_by(|before, after| before.end == after.start) {
-        let (first, last) = (&neighbours[0], &neighbours[neighbours.len() - 1]);
-        volume.prefetch_mft(&(first.start * record_bytes..last.end * record_bytes));
-    }
 }
 
 /// Reads pieces into memory that serves again and again.

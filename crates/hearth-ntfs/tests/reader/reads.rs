@@ -1,8 +1,10 @@
-//! What is asked of the disk: everything once, announced before, and no more than the input justifies.
+//! What is asked of the disk: everything once, and no more than the input justifies.
+//!
+//! Counted where the volume reads, so that neither time nor caches have a say.
 
 use crate::image::{self, External, Image, base};
 use crate::rows;
-use hearth_ntfs::{ReadAt, Volume, Which, Window};
+use hearth_ntfs::{ReadAt, Volume, Which};
 use std::io;
 use std::ops::Range;
 use std::sync::Mutex;
@@ -11,17 +13,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Keeps what is asked.
 struct Watched {
     bytes: Vec<u8>,
-    announced: Mutex<Vec<Range<u64>>>,
+    read: Mutex<Vec<Range<u64>>>,
     read_bytes: AtomicU64,
 }
 
 impl Watched {
     fn new(bytes: Vec<u8>) -> Self {
-        Self { bytes, announced: Mutex::default(), read_bytes: AtomicU64::new(0) }
+        Self { bytes, read: Mutex::default(), read_bytes: AtomicU64::new(0) }
     }
 
-    fn announced(&self) -> Vec<Range<u64>> {
-        let mut ranges = self.announced.lock().unwrap().clone();
+    /// Forgets what was read so far.
+    fn begin(&self) {
+        self.read.lock().unwrap().clear();
+        self.read_bytes.store(0, Ordering::Relaxed);
+    }
+
+    /// What was read, ascending.
+    fn ranges(&self) -> Vec<Range<u64>> {
+        let mut ranges = self.read.lock().unwrap().clone();
         ranges.sort_by_key(|range| range.start);
         ranges
     }
@@ -30,11 +39,8 @@ impl Watched {
 impl ReadAt for Watched {
     fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         self.read_bytes.fetch_add(out.len() as u64, Ordering::Relaxed);
+        self.read.lock().unwrap().push(offset..offset + out.len() as u64);
         self.bytes.read_exact_at(offset, out)
-    }
-
-    fn prefetch(&self, offset: u64, bytes: u64) {
-        self.announced.lock().unwrap().push(offset..offset + bytes);
     }
 
     fn len(&self) -> u64 {
@@ -56,23 +62,16 @@ fn large(count: u64) -> Image {
 }
 
 #[test]
-fn all_that_is_read_is_announced_once() {
+fn every_part_of_the_table_is_read_once() {
     let volume = Volume::open(Watched::new(large(40_000).bytes)).unwrap();
+    volume.reader().begin();
     rows::all(&volume, Which::All, 2);
-    let announced = volume.reader().announced();
+    let ranges = volume.reader().ranges();
     let (start, half) = (8 * 4096, 5000 * 4096);
-    let ends = announced.windows(2).filter(|pair| pair[0].end != pair[1].start);
+    let ends = ranges.windows(2).filter(|pair| pair[0].end != pair[1].start);
     let gaps: Vec<_> = ends.map(|pair| pair[0].end..pair[1].start).collect();
     assert_eq!((gaps.len(), &gaps[0]), (1, &(start + half..40 * 4096 + half)));
-    assert_eq!((announced[0].start, announced.last().unwrap().end), (start, 40 * 4096 + 2 * half));
-}
-
-#[test]
-fn a_window_announces_what_lies_in_it() {
-    let window = Window::new(Watched::new(vec![0; 100]), 10, 50);
-    window.prefetch(20, 100);
-    window.prefetch(60, 1);
-    assert_eq!(window.inner().announced(), [30..60, 70..70]);
+    assert_eq!((ranges[0].start, ranges.last().unwrap().end), (start, 40 * 4096 + 2 * half));
 }
 
 #[test]
@@ -87,9 +86,9 @@ fn files_that_share_a_long_list_are_read_in_time() {
     let entries: Vec<_> = (0..2000).map(|number| (&name, 1 << 48 | (64 + number))).collect();
     image.write(&[(Some(100), 20)], &image::list_value(&entries));
     let volume = Volume::open(Watched::new(image.bytes)).unwrap();
-    let before = volume.reader().read_bytes.load(Ordering::Relaxed);
+    volume.reader().begin();
     let (_, report) = rows::all(&volume, Which::InUse, 1);
     assert_eq!(report.not_whole, 48);
-    let read = volume.reader().read_bytes.load(Ordering::Relaxed) - before;
+    let read = volume.reader().read_bytes.load(Ordering::Relaxed);
     assert!(read < 64 * 20_000, "{read} bytes for 64 records");
 }
